@@ -1,0 +1,1 @@
+"""Generated from protos/privatelink/v1 by `make protos`."""

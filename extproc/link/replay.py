@@ -1,0 +1,48 @@
+"""Freshness and replay (section 8)."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import Final, Protocol
+
+from extproc.errors import Code, LinkError
+
+KEEP_MS: Final = 300_000
+_MAX_AGE_MS: Final = 120_000
+_MAX_AHEAD_MS: Final = 30_000
+
+
+class Verdict(Enum):
+    """What a replay store says of an exchange id."""
+
+    FRESH = auto()
+    SEEN = auto()
+    UNAVAILABLE = auto()
+
+
+class ReplayStore(Protocol):
+    """Remembers exchange ids for `KEEP_MS`, for every worker of a link."""
+
+    @property
+    def created_at_ms(self) -> int:
+        """When the store was created empty, in Unix milliseconds."""
+
+    def check(self, exchange_id: bytes, now_ms: int) -> Verdict:
+        """Check and insert in one atomic step. Never raises: what can't be asked is UNAVAILABLE."""
+
+
+def check_freshness(sent_at_ms: int, now_ms: int) -> None:
+    """Raises LinkError(CLOCK_SKEW) for a request that is too old or from the future."""
+    if not now_ms - _MAX_AGE_MS <= sent_at_ms <= now_ms + _MAX_AHEAD_MS:
+        raise LinkError(Code.CLOCK_SKEW, f"sent {now_ms - sent_at_ms} ms ago by the client's clock")
+
+
+def check_settled(sent_at_ms: int, store_created_at_ms: int, key_created_at: int) -> None:
+    """Raises LinkError(UNAVAILABLE) for a request that an earlier, lost store may have seen.
+
+    A key that is no older than the store can't have been used with an earlier one.
+    """
+    if key_created_at * 1000 >= store_created_at_ms:
+        return
+    if sent_at_ms < store_created_at_ms + _MAX_AHEAD_MS:
+        raise LinkError(Code.UNAVAILABLE, "sent less than 30 s after the replay store was created empty")

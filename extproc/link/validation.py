@@ -1,0 +1,124 @@
+"""What an inner request must be before anything is done with it (section 7)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from extproc.errors import Code, LinkError
+from extproc.link.cookies import BINDING_LENGTH
+from extproc.link.pb import privatelink_pb2 as pb
+from extproc.message import Headers, Request
+
+_MAX_HEADERS: Final = 200
+_MAX_HEADER_BYTES: Final = 64 * 1024
+_MAX_TAGS: Final = 16
+_MAX_TAG_LENGTH: Final = 64
+_EXCHANGE_ID_LENGTH: Final = 16
+
+_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_FIELD_NAME: Final = re.compile(r"[!#$%&'*+\-.^`|~0-9a-z]+")  # lower case, and without "_"
+_FIELD_VALUE: Final = re.compile(
+    rb"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?"
+)
+_AUTHORITY: Final = re.compile(
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[1-9][0-9]{0,4})?"
+)
+_PATH: Final = re.compile(r"/(?!/)[\x21-\x7e]*")
+_DOT_SEGMENT: Final = re.compile(r"(?:\.|%2e){1,2}", re.IGNORECASE)
+_ENCODED: Final = re.compile(r"%(?:2f|5c|00)", re.IGNORECASE)
+_ENCODED_BUT_SLASH: Final = re.compile(r"%(?:5c|00)", re.IGNORECASE)
+
+_REFUSED_METHODS: Final = frozenset({"CONNECT", "TRACE"})
+_REFUSED_FIELDS: Final = frozenset(
+    {"connection", "transfer-encoding", "upgrade", "te", "trailer", "keep-alive"}
+)
+_REFUSED_PREFIXES: Final = ("proxy-", "x-link-")
+_SINGLE_FIELDS: Final = frozenset(
+    {"host", "content-length", "content-type", "authorization", "origin", "referer"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationRules:
+    """`link_path`: the link's own prefix, which no inner request may name."""
+
+    link_path: str
+    allow_encoded_slash: bool = False
+
+
+def check_exchange_id(inner: pb.InnerRequest) -> None:
+    """Raises LinkError(BAD_REQUEST). A store must not be asked for an id of another length."""
+    if len(inner.exchange_id) != _EXCHANGE_ID_LENGTH:
+        raise _bad(f"exchange_id of {len(inner.exchange_id)} bytes")
+
+
+def validate_request(inner: pb.InnerRequest, rules: ValidationRules) -> Request:
+    """The inner request as a Request. Raises LinkError(BAD_REQUEST) for one that smuggles."""
+    check_exchange_id(inner)
+    _check_line(inner)
+    _check_path(inner.path, rules)
+    _check_client(inner)
+    headers = [(header.name, header.value) for header in inner.headers]
+    _check_headers(headers)
+    _check_single_fields(headers, inner)
+    return Request(inner.method, inner.scheme, inner.authority, inner.path, Headers(headers), inner.body)
+
+
+def _bad(reason: str) -> LinkError:
+    return LinkError(Code.BAD_REQUEST, reason)
+
+
+def _check_line(inner: pb.InnerRequest) -> None:
+    if not _TOKEN.fullmatch(inner.method) or inner.method.upper() in _REFUSED_METHODS:
+        raise _bad("method")
+    if inner.scheme not in {"http", "https"}:
+        raise _bad("scheme")
+    port = inner.authority.rpartition(":")[2]
+    if not _AUTHORITY.fullmatch(inner.authority) or (port.isdigit() and int(port) > 65_535):
+        raise _bad("authority")
+
+
+def _check_path(target: str, rules: ValidationRules) -> None:
+    path = target.partition("?")[0]
+    if not _PATH.fullmatch(target) or "\\" in target or "#" in target:
+        raise _bad("path has a byte that it may not have")
+    if "//" in path or any(_DOT_SEGMENT.fullmatch(segment) for segment in path.split("/")):
+        raise _bad("path has an empty or a dot segment")
+    if (_ENCODED_BUT_SLASH if rules.allow_encoded_slash else _ENCODED).search(path):
+        raise _bad("path has an escape that it may not have")
+    if path == rules.link_path or path.startswith(rules.link_path + "/"):
+        raise _bad("path is one of the link's own")
+
+
+def _check_client(inner: pb.InnerRequest) -> None:
+    if len(inner.cookie_binding) not in {0, BINDING_LENGTH}:
+        raise _bad(f"cookie_binding of {len(inner.cookie_binding)} bytes")
+    tags = inner.client.tags
+    if len(tags) > _MAX_TAGS or any(max(len(k), len(v)) > _MAX_TAG_LENGTH for k, v in tags.items()):
+        raise _bad("client tags over their bounds")
+
+
+def _check_headers(headers: list[tuple[str, bytes]]) -> None:
+    if len(headers) > _MAX_HEADERS or sum(len(n) + len(v) for n, v in headers) > _MAX_HEADER_BYTES:
+        raise _bad("too many headers")
+    for name, value in headers:
+        if not _FIELD_NAME.fullmatch(name) or not _FIELD_VALUE.fullmatch(value):
+            raise _bad("a header that is no field of RFC 9110")
+        if name in _REFUSED_FIELDS or name.startswith(_REFUSED_PREFIXES):
+            raise _bad(f"header {name}")
+
+
+def _check_single_fields(headers: list[tuple[str, bytes]], inner: pb.InnerRequest) -> None:
+    single: dict[str, bytes] = {}
+    for name, value in headers:
+        if name in single:
+            raise _bad(f"header {name} twice")
+        if name in _SINGLE_FIELDS:
+            single[name] = value
+    if single.get("host", inner.authority.encode()) != inner.authority.encode():
+        raise _bad("host is not the authority")
+    length = single.get("content-length")
+    if length is not None and (not re.fullmatch(rb"[0-9]{1,19}", length) or int(length) != len(inner.body)):
+        raise _bad("content-length is not the body's")

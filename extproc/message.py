@@ -78,6 +78,17 @@ class Request:
     headers: Headers = field(default_factory=Headers)
     body: bytes = field(default=b"", repr=False)
 
+    @property
+    def host(self) -> str:
+        """The authority's host, in lower case and without port."""
+        return authority_host(self.authority)
+
+
+def authority_host(authority: str) -> str:
+    """The host of `host`, `host:port` or `[address]:port`, in lower case."""
+    host, _, port = authority.lower().rpartition(":")
+    return host if host and port.isdecimal() else authority.lower()
+
 
 @dataclass(frozen=True, slots=True)
 class Response:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import hmac
 import os
@@ -15,7 +13,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from google.protobuf.message import DecodeError
 
+from extproc.link import base64url
 from extproc.link.pb import privatelink_pb2 as pb
+from extproc.link.secret import Secret
 from extproc.link.suites import hkdf
 
 PREFIX: Final = "__Secure-pl-"
@@ -25,7 +25,7 @@ _ID_LENGTH: Final = 4
 
 
 @final
-class CookieKey:
+class CookieKey(Secret):
     """32 bytes that cookies are sealed with. Its id is the first 4 bytes of its SHA-256."""
 
     __slots__ = ("_name_key", "id", "raw")
@@ -51,7 +51,7 @@ class CookieKey:
             for part in (binding, domain.encode(), path.encode(), name.encode())
         )
         digest = hmac.digest(self._name_key, message, "sha256")
-        return PREFIX + _base64url(digest[:12])
+        return PREFIX + base64url.encode(digest[:12])
 
     def aead(self, binding: bytes, salt: bytes) -> tuple[AESGCM, bytes]:
         """The cipher and nonce of the cookie with this salt."""
@@ -86,21 +86,18 @@ def seal(key: CookieKey, binding: bytes, cookie: Cookie, *, salt: bytes) -> tupl
         expires_at=cookie.expires_at,
     )
     sealed = aead.encrypt(nonce, message.SerializeToString(), name.encode())
-    return name, _base64url(key.id + salt + sealed)
+    return name, base64url.encode(key.id + salt + sealed)
 
 
 def open_cookie(keys: Sequence[CookieKey], binding: bytes, name: str, value: str) -> Cookie | None:
     """The cookie inside, or None: a copied, changed or foreign cookie is as good as none."""
-    try:
-        raw = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    key = next((key for key in keys if key.id == raw[:_ID_LENGTH]), None)
-    if key is None or len(raw) < _ID_LENGTH + SALT_LENGTH:
-        return None
-    aead, nonce = key.aead(binding, raw[_ID_LENGTH : _ID_LENGTH + SALT_LENGTH])
     message = pb.SealedCookie()
     try:
+        raw = base64url.decode(value)
+        key = next((key for key in keys if key.id == raw[:_ID_LENGTH]), None)
+        if key is None or len(binding) != BINDING_LENGTH:
+            return None
+        aead, nonce = key.aead(binding, raw[_ID_LENGTH : _ID_LENGTH + SALT_LENGTH])
         message.ParseFromString(aead.decrypt(nonce, raw[_ID_LENGTH + SALT_LENGTH :], name.encode()))
     except (InvalidTag, ValueError, DecodeError):
         return None
@@ -113,7 +110,3 @@ def open_cookie(keys: Sequence[CookieKey], binding: bytes, name: str, value: str
         secure=message.secure,
         expires_at=message.expires_at,
     )
-
-
-def _base64url(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -24,8 +24,7 @@ _FORMS: Final = {MEDIA_WHOLE: Form.WHOLE, MEDIA_STREAM: Form.STREAMED}
 
 def media_form(content_type: str | None) -> Form | None:
     """The form that a content type names, compared exactly, parameters apart."""
-    media_type = (content_type or "").partition(";")[0].strip(" \t")
-    return _FORMS.get(media_type.lower())
+    return _FORMS.get((content_type or "").partition(";")[0].strip(" \t"))
 
 
 @final

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import re
 from dataclasses import dataclass
 from typing import Final, Self, final
 
-from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey, MLKEM768X25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
@@ -22,23 +21,34 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from extproc.errors import Code, LinkError
+from extproc.link import base64url
+from extproc.link.secret import Secret
 from extproc.link.suites import HPKE, SECRET_LENGTH, Kem, hkdf
 
 KEY_ID_LENGTH: Final = 8
 _MLKEM768_PUBLIC_LENGTH: Final = 1184
 _PEM_BLOCK: Final = re.compile(rb"-----BEGIN PRIVATE KEY-----.+?-----END PRIVATE KEY-----\n?", re.DOTALL)
 _ROOT_PREFIX: Final = "ed25519:"
+_ROOT_KEY_LENGTH: Final = 32
 
 
 @final
 @dataclass(frozen=True, slots=True, repr=False)
-class LinkKey:
+class LinkKey(Secret):
     """32 bytes that every message key of one link secret is derived from. Never printed."""
 
     raw: bytes
 
     def __repr__(self) -> str:
         return "LinkKey(hidden)"
+
+
+def _load_pem(pem: bytes) -> PrivateKeyTypes:
+    """One PEM block. Raises ValueError, also for a key that is encrypted or of an unknown kind."""
+    try:
+        return load_pem_private_key(pem, password=None)
+    except (TypeError, UnsupportedAlgorithm) as error:
+        raise ValueError("expected a private key in PEM, not encrypted") from error
 
 
 def _key_context(kem: Kem, key_id: bytes) -> bytes:
@@ -75,7 +85,10 @@ class PublicKey:
         return digest[:KEY_ID_LENGTH]
 
     def encapsulate(self, secret: bytes) -> tuple[bytes, LinkKey]:
-        """Seal a fresh 32-byte link secret to this key: the encapsulation, and the link key it leads to."""
+        """Seal a fresh 32-byte link secret to this key: the encapsulation, and the link key it leads to.
+
+        Raises ValueError when `raw` is of the right length but no key of its KEM, a point of low order say.
+        """
         key_id = self.key_id
         encapsulation = HPKE[self.kem].encrypt(secret, self._hpke_key(), info=_hpke_info(self.kem, key_id))
         return encapsulation, _derive_link_key(self.kem, key_id, encapsulation, secret)
@@ -90,7 +103,7 @@ class PublicKey:
 
 
 @final
-class PrivateKey:
+class PrivateKey(Secret):
     """A gateway key pair: X25519, or X-Wing as its ML-KEM-768 and X25519 parts."""
 
     __slots__ = ("_hpke_key", "_mlkem", "_x25519", "key_id", "public")
@@ -118,7 +131,7 @@ class PrivateKey:
     @classmethod
     def from_pem(cls, pem: bytes) -> Self:
         """Read PKCS#8 blocks: X25519, or ML-KEM-768 and then X25519. Raises ValueError."""
-        parts = [load_pem_private_key(block, password=None) for block in _PEM_BLOCK.findall(pem)]
+        parts = [_load_pem(block) for block in _PEM_BLOCK.findall(pem)]
         match parts:
             case [X25519PrivateKey() as x25519]:
                 return cls(x25519)
@@ -154,26 +167,31 @@ class PrivateKey:
 @final
 @dataclass(frozen=True, slots=True)
 class RootPublicKey:
-    """What a client pins: an Ed25519 public key, written `ed25519:<base64url>`."""
+    """What a client pins: an Ed25519 public key, written `ed25519:<base64url>`.
+
+    Raises ValueError when `raw` has the wrong length.
+    """
 
     raw: bytes
+
+    def __post_init__(self) -> None:
+        if len(self.raw) != _ROOT_KEY_LENGTH:
+            raise ValueError(f"expected {_ROOT_KEY_LENGTH} bytes of root key, not {len(self.raw)}")
 
     @classmethod
     def from_text(cls, text: str) -> Self:
         """Raises ValueError, saying what was expected."""
-        encoded = text.removeprefix(_ROOT_PREFIX)
         try:
-            raw = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
-        except (binascii.Error, ValueError):
-            raw = b""
-        if not text.startswith(_ROOT_PREFIX) or len(raw) != 32:
+            if not text.startswith(_ROOT_PREFIX):
+                raise ValueError("not an Ed25519 key")
+            return cls(base64url.decode(text.removeprefix(_ROOT_PREFIX)))
+        except ValueError as error:
             raise ValueError(
                 f"expected a root key such as {_ROOT_PREFIX}<43 characters of base64url>, not {text!r}"
-            )
-        return cls(raw)
+            ) from error
 
     def __str__(self) -> str:
-        return _ROOT_PREFIX + base64.urlsafe_b64encode(self.raw).rstrip(b"=").decode()
+        return _ROOT_PREFIX + base64url.encode(self.raw)
 
     @property
     def root_id(self) -> bytes:
@@ -188,7 +206,7 @@ class RootPublicKey:
 
 
 @final
-class RootPrivateKey:
+class RootPrivateKey(Secret):
     """An Ed25519 key pair that signs key directories; it stays off-line."""
 
     __slots__ = ("_key", "public")
@@ -207,7 +225,7 @@ class RootPrivateKey:
     @classmethod
     def from_pem(cls, pem: bytes) -> Self:
         """Raises ValueError."""
-        key = load_pem_private_key(pem, password=None)
+        key = _load_pem(pem)
         if not isinstance(key, Ed25519PrivateKey):
             raise ValueError("expected an Ed25519 private key in PEM")
         return cls(key)

@@ -37,12 +37,18 @@ def check_freshness(sent_at_ms: int, now_ms: int) -> None:
         raise LinkError(Code.CLOCK_SKEW, f"sent {now_ms - sent_at_ms} ms ago by the client's clock")
 
 
-def check_settled(sent_at_ms: int, store_created_at_ms: int, key_created_at: int) -> None:
-    """Raises LinkError(UNAVAILABLE) for a request that an earlier, lost store may have seen.
+def is_settled(sent_at_ms: int, store_created_at_ms: int, key_created_at: int) -> bool:
+    """Whether no earlier, lost store can have seen the request.
 
     A key that is no older than the store can't have been used with an earlier one.
     """
     if key_created_at * 1000 >= store_created_at_ms:
-        return
-    if sent_at_ms < store_created_at_ms + _MAX_AHEAD_MS:
-        raise LinkError(Code.UNAVAILABLE, "sent less than 30 s after the replay store was created empty")
+        return True
+    return sent_at_ms >= store_created_at_ms + _MAX_AHEAD_MS
+
+
+def ask(store: ReplayStore, exchange_id: bytes, sent_at_ms: int, key_created_at: int, now_ms: int) -> Verdict:
+    """What `store` says; an id that it can't be sure of is not inserted, so that the client may try again."""
+    if not is_settled(sent_at_ms, store.created_at_ms, key_created_at):
+        return Verdict.UNAVAILABLE
+    return store.check(exchange_id, now_ms)

@@ -13,6 +13,7 @@ from extproc.link.keys import LinkKey
 from extproc.link.suites import hkdf
 
 _FINAL: Final = b"final"
+_INDEX_END: Final = 2**32
 
 
 class Form(IntEnum):
@@ -44,6 +45,8 @@ class SegmentCipher:
             raise LinkError(Code.BAD_ENVELOPE, f"segment {index} does not open") from error
 
     def _nonce(self, index: int) -> bytes:
+        if not 0 <= index < _INDEX_END:
+            raise ValueError(f"expected a segment below 2^32, not {index}")
         return (self._base_nonce ^ index).to_bytes(12, "big")
 
 

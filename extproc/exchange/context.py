@@ -1,0 +1,76 @@
+"""What the two halves of an exchange share, and the sealing of its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from extproc.errors import PROBLEMS, STATUS, Code, LinkError
+from extproc.exchange import answers
+from extproc.exchange.actions import Action, Answer, Log, Metadata
+from extproc.exchange.gateway import Gateway
+from extproc.link.envelope import NONCE_LENGTH, OpenedRequest
+from extproc.link.pb import privatelink_pb2 as pb
+from extproc.message import Headers, Response
+from extproc.policy.cookies import CookieContext
+
+_MAX_CLIENT_TEXT: Final = 64
+
+Random = Callable[[int], bytes]
+
+
+@dataclass(slots=True)
+class Context:
+    """One exchange: what came from outside, what opened, and where it went."""
+
+    gateway: Gateway
+    random: Random
+    outer: Headers = field(default_factory=Headers)
+    peer: str = ""
+    opened: OpenedRequest | None = None
+    forwarded: CookieContext | None = None  # set once the inner request has taken the outer one's place
+    answered: bool = False
+
+    def seal(self, inner: pb.InnerResponse, now_ms: int, set_cookie: tuple[bytes, ...] = ()) -> Response:
+        """The outer response that carries `inner`."""
+        if self.opened is None:
+            raise RuntimeError("nothing has opened")
+        inner.gateway_time_ms = now_ms
+        inner.directory_serial = self.gateway.directory_serial
+        nonce = self.random(NONCE_LENGTH)
+        body = self.opened.sealer.seal(inner, nonce=nonce, padding=self.gateway.padding)
+        return answers.sealed(self.gateway, self.outer, body, set_cookie)
+
+    def refuse(self, error: LinkError, now_ms: int) -> list[Action]:
+        """The answer to what the client got wrong: a plain problem, or a sealed fault once it has opened."""
+        self.answered = True
+        log = Log("refused", str(error))
+        if self.opened is None or error.code in PROBLEMS:
+            response = answers.problem(self.gateway, self.outer, error.code)
+            return [log, Answer(response, self.metadata("problem", response.status, error.code))]
+        status = STATUS[error.code]
+        response = self.seal(pb.InnerResponse(status=status, fault=error.code), now_ms)
+        return [log, Answer(response, self.metadata("fault", status, error.code))]
+
+    def metadata(self, outcome: str, status: int = 0, fault: Code | None = None) -> Metadata:
+        """What Envoy's logs and later filters learn of the exchange, in the namespace `extproc.link`."""
+        about = {"outcome": outcome}
+        if status:
+            about["status"] = str(status)
+        if fault is not None:
+            about["fault"] = fault
+        if self.opened is not None:
+            client = self.opened.inner.client
+            about["key_id"] = self.opened.key_id.hex()
+            about.update(_printable(sdk=client.sdk, platform=client.platform, app=client.app))
+        return about
+
+
+def _printable(**claims: str) -> dict[str, str]:
+    """A client's claims about itself, fit for a log line."""
+    return {
+        name: "".join(char if char.isprintable() else "?" for char in claim[:_MAX_CLIENT_TEXT])
+        for name, claim in claims.items()
+        if claim
+    }

@@ -1,0 +1,59 @@
+"""What can happen to an exchange. Header events carry the pseudo-headers too, as Envoy names them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from extproc.link.replay import Verdict
+from extproc.message import Headers
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHeaders:
+    headers: Headers
+    peer: str  # the client's IP address as Envoy decided it, without port
+    end_of_stream: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RequestBody:
+    """A body that Envoy has buffered whole. Without `end_of_stream`, trailers follow."""
+
+    data: bytes = field(repr=False)
+    end_of_stream: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTrailers:
+    trailers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayChecked:
+    """The answer to CheckReplay."""
+
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseHeaders:
+    headers: Headers
+    end_of_stream: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseBody:
+    """Some of the body, as it came."""
+
+    data: bytes = field(repr=False)
+    end_of_stream: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseTrailers:
+    trailers: Headers
+
+
+RequestEvent = RequestHeaders | RequestBody | RequestTrailers | ReplayChecked
+ResponseEvent = ResponseHeaders | ResponseBody | ResponseTrailers
+Event = RequestEvent | ResponseEvent

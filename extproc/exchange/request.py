@@ -1,0 +1,158 @@
+"""The request half: opens the envelope and puts the inner request in the outer one's place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import Enum, auto
+from typing import ClassVar, Final
+
+from extproc.errors import Code, LinkError
+from extproc.exchange import answers
+from extproc.exchange.actions import Action, Answer, AwaitBody, CheckReplay, DropTrailers, Forward
+from extproc.exchange.context import Context
+from extproc.exchange.events import ReplayChecked, RequestBody, RequestHeaders, RequestTrailers
+from extproc.exchange.machine import Half, ProtocolError, Transition
+from extproc.link.envelope import OpenedRequest, media_form, open_request
+from extproc.link.replay import Verdict, check_freshness
+from extproc.link.segments import Form
+from extproc.link.validation import check_exchange_id, validate_request
+from extproc.message import Headers, Request, Response, authority_host
+from extproc.policy import cookies, cors, forwarded, headers
+
+OPENED_MARK: Final = "x-link-opened"
+
+Step = tuple["RequestState", list[Action]]
+
+
+class RequestState(Enum):
+    START = auto()
+    BODY_AWAITED = auto()
+    REPLAY_ASKED = auto()
+    FORWARDED = auto()
+    ANSWERED = auto()
+
+
+class RequestHalf(Half[RequestState]):
+    def __init__(self, context: Context) -> None:
+        super().__init__(RequestState.START)
+        self._context = context
+
+    def on_headers(self, event: RequestHeaders, now_ms: int) -> Step:
+        context, gateway = self._context, self._context.gateway
+        context.outer, context.peer = event.headers, event.peer
+        path = (event.headers.text(":path") or "").partition("?")[0]
+        if path not in {gateway.paths.whole, gateway.paths.keys, gateway.paths.health}:
+            raise ProtocolError(f"{path} is not one of the link's paths: mend Envoy's routes")
+        if event.headers.get(":method") == b"OPTIONS":
+            return self._answer(answers.options(gateway, event.headers))
+        _check_origin(context)
+        if path == gateway.paths.whole:
+            _check_envelope_headers(event, gateway.max_request)
+            return RequestState.BODY_AWAITED, [AwaitBody()]
+        if event.headers.get(":method") not in {b"GET", b"HEAD"}:
+            raise LinkError(Code.METHOD, "expected GET")
+        answer = answers.health if path == gateway.paths.health else answers.directory
+        return self._answer(answer(gateway, event.headers, now_ms // 1000))
+
+    def on_body(self, event: RequestBody, now_ms: int) -> Step:
+        context, gateway = self._context, self._context.gateway
+        if context.answered:  # Envoy has refused the request meanwhile
+            return RequestState.ANSWERED, []
+        if len(event.data) > gateway.max_request:
+            raise LinkError(Code.TOO_LARGE, f"an envelope of {len(event.data)} bytes")
+        context.opened = opened = open_request(gateway.keyring, event.data, now_ms // 1000)
+        check_freshness(opened.inner.sent_at_ms, now_ms)
+        check_exchange_id(opened.inner)
+        question = CheckReplay(
+            opened.inner.exchange_id,
+            opened.inner.sent_at_ms,
+            gateway.keyring.created_at(opened.key_id),
+        )
+        return RequestState.REPLAY_ASKED, [question]
+
+    def on_replay_checked(self, event: ReplayChecked, now_ms: int) -> Step:
+        context = self._context
+        if context.answered or context.opened is None:
+            return RequestState.ANSWERED, []
+        if event.verdict is Verdict.SEEN:
+            raise LinkError(Code.REPLAYED, "this exchange has run")
+        if event.verdict is Verdict.UNAVAILABLE:
+            raise LinkError(Code.UNAVAILABLE, "the replay store can't tell")
+        request, cookie_context = _inner_request(context, context.opened, now_ms // 1000)
+        context.forwarded = cookie_context
+        remove = headers.removals(context.outer, request.headers)
+        action = Forward(request, remove, context.metadata("opened"))
+        return RequestState.FORWARDED, [action]
+
+    def on_trailers(self, event: RequestTrailers, _now_ms: int) -> Step:
+        return self.state, [DropTrailers(headers.removals(event.trailers, Headers()))]
+
+    def on_late_trailers(self, _event: RequestTrailers, _now_ms: int) -> Step:
+        return self.state, []
+
+    def refuse(self, error: LinkError, now_ms: int) -> Step:
+        return RequestState.ANSWERED, self._context.refuse(error, now_ms)
+
+    def _answer(self, response: Response) -> Step:
+        self._context.answered = True
+        return RequestState.ANSWERED, [Answer(response, self._context.metadata("answered"))]
+
+    table: ClassVar = {
+        (RequestState.START, RequestHeaders): Transition(
+            on_headers, (RequestState.BODY_AWAITED, RequestState.ANSWERED)
+        ),
+        (RequestState.BODY_AWAITED, RequestBody): Transition(
+            on_body, (RequestState.REPLAY_ASKED, RequestState.ANSWERED)
+        ),
+        (RequestState.REPLAY_ASKED, ReplayChecked): Transition(
+            on_replay_checked, (RequestState.FORWARDED, RequestState.ANSWERED)
+        ),
+        (RequestState.FORWARDED, RequestTrailers): Transition(on_trailers, (RequestState.FORWARDED,)),
+        (RequestState.ANSWERED, RequestTrailers): Transition(on_late_trailers, (RequestState.ANSWERED,)),
+    }
+
+
+def _check_origin(context: Context) -> None:
+    origin = context.outer.text("origin")
+    if origin is not None and not cors.is_allowed(context.gateway.cors, origin):
+        raise LinkError(Code.ORIGIN, f"origin {origin!r} is not allowed")
+
+
+def _check_envelope_headers(event: RequestHeaders, max_request: int) -> None:
+    if event.headers.get(":method") != b"POST":
+        raise LinkError(Code.METHOD, "expected POST")
+    if media_form(event.headers.text("content-type")) is not Form.WHOLE:
+        raise LinkError(Code.MEDIA_TYPE, "expected application/privatelink")
+    length = event.headers.text("content-length")
+    if length is not None and length.isdecimal() and int(length) > max_request:
+        raise LinkError(Code.TOO_LARGE, f"an envelope of {length} bytes")
+    if event.end_of_stream:
+        raise LinkError(Code.BAD_ENVELOPE, "no body")
+
+
+def _inner_request(
+    context: Context, opened: OpenedRequest, now: int
+) -> tuple[Request, cookies.CookieContext]:
+    """The request for the upstream, and what the answer's cookies need to know of it."""
+    gateway, outer = context.gateway, context.outer
+    request = validate_request(opened.inner, gateway.rules)
+    carried = headers.carry_over(outer, request.headers)
+    origin = carried.text("origin")
+    if origin is not None and not (
+        cors.is_allowed(gateway.cors, origin) and gateway.permits(request, origin)
+    ):
+        raise LinkError(Code.NOT_PERMITTED, f"origin {origin!r} is not allowed on this route")
+    cookie_context = cookies.CookieContext(
+        scheme=request.scheme,
+        host=request.host,
+        path=request.path.partition("?")[0],
+        outer_host=authority_host(outer.text(":authority") or ""),
+        binding=opened.inner.cookie_binding,
+        browser=headers.from_browser(outer),
+        now=now,
+    )
+    fields = cookies.incoming(gateway.cookies, cookie_context, outer=outer, inner=carried)
+    fields = forwarded.rewrite(headers.to_upstream(fields), context.peer, request.scheme)
+    length = str(len(request.body)).encode()
+    fields = fields.adding(("content-length", length), (OPENED_MARK, b"1"))
+    return replace(request, headers=fields), cookie_context

@@ -162,8 +162,4 @@ def _respond(action: Respond) -> list[ext_proc.ProcessingResponse]:
 
 def _response_mutation(response: Response, remove: Iterable[str]) -> ext_proc.HeaderMutation:
     status: Field = (":status", str(response.status).encode())
-    length: Field = ("content-length", str(len(response.body)).encode())
-    fields = [status, *response.headers.without("content-length"), length]
-    return ext_proc.HeaderMutation(
-        set_headers=_set(fields), remove_headers=[name for name in remove if name != "content-length"]
-    )
+    return ext_proc.HeaderMutation(set_headers=_set([status, *response.headers]), remove_headers=remove)

@@ -32,6 +32,8 @@ class ResponseHalf(Half[ResponseState]):
         self._body = bytearray()
 
     def on_headers(self, event: ResponseHeaders, now_ms: int) -> Step:
+        if self._context.answered:  # Envoy sent its own refusal before it read ours
+            return ResponseState.ANSWERED, []
         self._headers = event.headers
         length = event.headers.text("content-length")
         if event.end_of_stream:

@@ -165,3 +165,11 @@ def test_the_clients_claims_reach_the_log_made_printable() -> None:
     assert len(respond.metadata["app"]) == 64
     assert respond.metadata["outcome"] == "ok"
     assert respond.metadata["status"] == "200"
+
+
+def test_envoys_own_refusal_after_ours_is_not_replied_to() -> None:
+    exchange = Exchange(gateway(), random)
+    too_long = RequestHeaders(sealed_headers(content_length="10001"), PEER, end_of_stream=False)
+    assert isinstance(exchange.receive(too_long, NOW_MS)[-1], Answer)
+    assert exchange.receive(response(413), NOW_MS) == []
+    assert exchange.receive(ResponseBody(b"Payload Too Large", end_of_stream=True), NOW_MS) == []

@@ -1,0 +1,34 @@
+"""Who sent the request, for the upstream: the peer that Envoy saw, whatever any header claims."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from extproc.message import Headers
+
+# Single-address headers of proxies and CDNs, which applications trust as they trust x-forwarded-for.
+_CLAIMS: Final = frozenset(
+    {
+        "cf-connecting-ip",
+        "cf-connecting-ipv6",
+        "client-ip",
+        "fastly-client-ip",
+        "forwarded",
+        "true-client-ip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-real-ip",
+    }
+)
+_FAMILIES: Final = ("x-forwarded", "x-original-forwarded", "x-envoy-")
+
+
+def rewrite(headers: Headers, peer: str, scheme: str | None = None) -> Headers:
+    """The fields without any claim to where the request came from (RFC 7239 and its forerunners).
+
+    In their place x-forwarded-for is `peer`, an IP address without port or brackets, as Envoy writes it; and
+    x-forwarded-proto is `scheme` if given: the inner one, since the upstream is to see the inner request.
+    """
+    honest = headers.where(lambda name: name not in _CLAIMS and not name.startswith(_FAMILIES))
+    truth = honest.adding(("x-forwarded-for", peer.encode()))
+    return truth if scheme is None else truth.adding(("x-forwarded-proto", scheme.encode()))

@@ -1,0 +1,105 @@
+"""Which header fields cross the seal, in each of its four directions.
+
+    outer request -> inner      `carry_over`: the few that an inner request may take from outside
+    inner request -> upstream   `to_upstream`
+    upstream -> inner response  `to_inner_response`, `to_inner_trailers`
+    upstream -> outer response  nothing: `outer_response` is built of the gateway's own parts
+
+Each gives the whole list that the next party is to see. `removals` says what has to go from the list that
+Envoy holds, so that nothing else is left.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from extproc.errors import Code, LinkError
+from extproc.message import Field, Headers
+
+# RFC 9110, 7.6.1, with RFC 2616's `trailer`: about one connection, not about the message. `proxy-*` likewise.
+_HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"})
+_NEVER_CROSS: Final = (":", "proxy-", "x-link-")
+# Whoever sets the body sets its length with it; the authority is a pseudo-header; and the body that `expect`
+# would wait for has come.
+_OF_THE_ENVELOPE: Final = frozenset({"host", "content-length", "expect"})
+_REQUEST_ID: Final = "x-request-id"
+
+# What section 7 lets a Header be; a client refuses an inner response with any other.
+_NAME: Final = re.compile(r"[!#$%&'*+\-.^`|~0-9a-z]+")
+_VALUE: Final = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
+
+
+def carry_over(outer: Headers, inner: Headers) -> Headers:
+    """The inner request's fields, and of the outer ones those that cross. Cookies are a matter of `cookies`.
+
+    The request id is the outer one, which Envoy has given; `traceparent`, `user-agent` and `origin` are taken
+    where the inner request has none. Nothing vouches for what comes from outside. Raises
+    LinkError(NOT_PERMITTED) when the two origins differ.
+    """
+    if len({*outer.get_all("origin"), *inner.get_all("origin")}) > 1:
+        raise LinkError(Code.NOT_PERMITTED, "inner and outer origin differ")
+    merged = inner
+    if (request_id := outer.get(_REQUEST_ID)) is not None:
+        merged = merged.setting(_REQUEST_ID, request_id)
+    for name in ("traceparent", "user-agent", "origin"):
+        value = outer.get(name)
+        if value is not None and name not in inner:
+            merged = merged.adding((name, value))
+    return merged
+
+
+def to_upstream(inner: Headers) -> Headers:
+    """The fields of the request that the upstream gets, but for pseudo-headers, content-length and host."""
+    crosses = _end_to_end(inner)
+    return inner.where(lambda name: crosses(name) and name not in _OF_THE_ENVELOPE)
+
+
+def to_inner_response(response: Headers) -> Headers:
+    """The upstream's fields as they go inside the seal: all that is end to end, and that a client accepts."""
+    crosses = _end_to_end(response)
+    fields = ((name, value.strip(b" \t")) for name, value in response if crosses(name))
+    return Headers(pair for pair in fields if _is_sealable(pair) and not pair[0].startswith("x-envoy-"))
+
+
+def to_inner_trailers(trailers: Headers) -> Headers:
+    """As `to_inner_response`, without `set-cookie`, which RFC 9110, 6.5.1 does not let a trailer be."""
+    return to_inner_response(trailers).without("set-cookie")
+
+
+def outer_response(
+    media_type: str, *, cors: Headers, cookies: Iterable[bytes] = (), request_id: bytes | None = None
+) -> Headers:
+    """All fields of an outer answer with a body, but for pseudo-headers and content-length (section 10).
+
+    `cors`: as `cors.answer_headers` has it. `cookies`: lines of `cookies.outgoing`. `request_id`: the outer
+    request's, never the upstream's.
+    """
+    fields: list[Field] = [("content-type", media_type.encode()), ("cache-control", b"no-store"), *cors]
+    fields += [("set-cookie", line) for line in cookies]
+    if request_id is not None:
+        fields.append((_REQUEST_ID, request_id))
+    return Headers(fields)
+
+
+def removals(before: Headers, after: Headers) -> tuple[str, ...]:
+    """The names in `before` that have to go on the way to `after`; pseudo-headers never have to."""
+    names = dict.fromkeys(name for name, _ in before if not name.startswith(":"))
+    return tuple(name for name in names if name not in after)
+
+
+def from_browser(outer: Headers) -> bool:
+    """Whether a browser sent the outer request, whose scripts must not see HttpOnly cookies (section 13)."""
+    return "origin" in outer or "sec-fetch-site" in outer
+
+
+def _end_to_end(headers: Headers) -> Callable[[str], bool]:
+    """Whether an intermediary forwards a name, given what `connection` lists (RFC 9110, 7.6.1)."""
+    options = b",".join(headers.get_all("connection")).decode("latin-1").lower().split(",")
+    dropped = _HOP_BY_HOP.union(option.strip(" \t") for option in options)
+    return lambda name: name not in dropped and not name.startswith(_NEVER_CROSS)
+
+
+def _is_sealable(pair: Field) -> bool:
+    return _NAME.fullmatch(pair[0]) is not None and _VALUE.fullmatch(pair[1]) is not None

@@ -7,6 +7,7 @@ from typing import Final
 
 from envoy.config.core.v3.base_pb2 import HeaderMap, HeaderValue, HeaderValueOption
 from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc
+from envoy.service.ext_proc.v3.external_processor_pb2 import ProcessingRequest, ProcessingResponse
 from envoy.type.v3.http_status_pb2 import HttpStatus
 from google.protobuf.struct_pb2 import Struct
 
@@ -23,12 +24,14 @@ from extproc.exchange.events import (
 from extproc.exchange.machine import ProtocolError
 from extproc.message import Field, Headers, Response
 
+__all__ = ["NAMESPACE", "ProcessingRequest", "ProcessingResponse", "event", "replies"]
+
 NAMESPACE: Final = "extproc.link"
 _ATTRIBUTES: Final = "envoy.filters.http.ext_proc"
 _CONTINUE_AND_REPLACE: Final = ext_proc.CommonResponse.CONTINUE_AND_REPLACE
 
 
-def event(message: ext_proc.ProcessingRequest) -> Event:
+def event(message: ProcessingRequest) -> Event:
     """What Envoy says has happened. Raises ProtocolError for a message that says nothing."""
     match message.WhichOneof("request"):
         case "request_headers":
@@ -48,11 +51,11 @@ def event(message: ext_proc.ProcessingRequest) -> Event:
     raise ProtocolError("expected headers, a body or trailers")
 
 
-def replies(action: Action) -> list[ext_proc.ProcessingResponse]:
+def replies(action: Action) -> list[ProcessingResponse]:
     """The messages for Envoy that carry out an action; none for what is not Envoy's to do."""
     match action:
         case AwaitBody():
-            return [ext_proc.ProcessingResponse(request_headers=ext_proc.HeadersResponse())]
+            return [ProcessingResponse(request_headers=ext_proc.HeadersResponse())]
         case Answer():
             return [_answer(action)]
         case Forward():
@@ -60,7 +63,7 @@ def replies(action: Action) -> list[ext_proc.ProcessingResponse]:
         case DropTrailers(names):
             mutation = ext_proc.HeaderMutation(remove_headers=names)
             trailers = ext_proc.TrailersResponse(header_mutation=mutation)
-            return [ext_proc.ProcessingResponse(request_trailers=trailers)]
+            return [ProcessingResponse(request_trailers=trailers)]
         case Respond():
             return _respond(action)
     return []
@@ -71,7 +74,7 @@ def _headers(fields: HeaderMap) -> Headers:
     return Headers((header.key, header.raw_value) for header in fields.headers)
 
 
-def _peer(message: ext_proc.ProcessingRequest) -> str:
+def _peer(message: ProcessingRequest) -> str:
     """The address in `source.address`, without its port."""
     attributes = message.attributes.get(_ATTRIBUTES)
     if attributes is None or "source.address" not in attributes.fields:
@@ -102,7 +105,7 @@ def _metadata(metadata: Iterable[tuple[str, str]]) -> Struct:
     return struct
 
 
-def _answer(action: Answer) -> ext_proc.ProcessingResponse:
+def _answer(action: Answer) -> ProcessingResponse:
     response = action.response
     immediate = ext_proc.ImmediateResponse(
         status=HttpStatus(code=response.status),
@@ -110,12 +113,12 @@ def _answer(action: Answer) -> ext_proc.ProcessingResponse:
         body=response.body,
         details="extproc." + action.metadata.get("outcome", "answered"),
     )
-    return ext_proc.ProcessingResponse(
+    return ProcessingResponse(
         immediate_response=immediate, dynamic_metadata=_metadata(action.metadata.items())
     )
 
 
-def _forward(action: Forward) -> ext_proc.ProcessingResponse:
+def _forward(action: Forward) -> ProcessingResponse:
     request = action.request
     line: list[Field] = [
         (":method", request.method.encode()),
@@ -131,16 +134,16 @@ def _forward(action: Forward) -> ext_proc.ProcessingResponse:
         body_mutation=ext_proc.BodyMutation(body=request.body),
         clear_route_cache=True,
     )
-    return ext_proc.ProcessingResponse(
+    return ProcessingResponse(
         request_body=ext_proc.BodyResponse(response=common),
         dynamic_metadata=_metadata(action.metadata.items()),
     )
 
 
-def _respond(action: Respond) -> list[ext_proc.ProcessingResponse]:
+def _respond(action: Respond) -> list[ProcessingResponse]:
     """Headers, body and trailers of the outer response, as the phases that came allow."""
     common = ext_proc.CommonResponse(header_mutation=_response_mutation(action.response, action.remove))
-    headers = ext_proc.ProcessingResponse(
+    headers = ProcessingResponse(
         response_headers=ext_proc.HeadersResponse(response=common),
         dynamic_metadata=_metadata(action.metadata.items()),
     )
@@ -152,11 +155,11 @@ def _respond(action: Respond) -> list[ext_proc.ProcessingResponse]:
     ends = action.drop_trailers is None
     streamed = ext_proc.StreamedBodyResponse(body=action.response.body, end_of_stream=ends)
     body = ext_proc.CommonResponse(body_mutation=ext_proc.BodyMutation(streamed_response=streamed))
-    out = [headers, ext_proc.ProcessingResponse(response_body=ext_proc.BodyResponse(response=body))]
+    out = [headers, ProcessingResponse(response_body=ext_proc.BodyResponse(response=body))]
     if action.drop_trailers is not None:
         mutation = ext_proc.HeaderMutation(remove_headers=action.drop_trailers)
         trailers = ext_proc.TrailersResponse(header_mutation=mutation)
-        out.append(ext_proc.ProcessingResponse(response_trailers=trailers))
+        out.append(ProcessingResponse(response_trailers=trailers))
     return out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum, auto
 from typing import ClassVar
 
@@ -81,7 +82,7 @@ class ResponseHalf(Half[ResponseState]):
             return response, context.metadata("problem", status), []
         crossed = cookies.outgoing(
             context.gateway.cookies,
-            context.forwarded,
+            replace(context.forwarded, now=now_ms // 1000),
             headers.to_inner_response(self._headers),
             context.random,
         )

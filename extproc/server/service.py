@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 
 import structlog
-from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc
 
 from extproc import envoy_api
+from extproc.envoy_api import ProcessingRequest, ProcessingResponse
 from extproc.errors import ExtprocError
 from extproc.exchange.actions import Action, CheckReplay, Log
 from extproc.exchange.events import Event, ReplayChecked
@@ -50,7 +50,7 @@ class Stream:
         self._exchange = Exchange(service.gateway, os.urandom)
         self._counted = False
 
-    def receive(self, message: ext_proc.ProcessingRequest) -> list[ext_proc.ProcessingResponse]:
+    def receive(self, message: ProcessingRequest) -> list[ProcessingResponse]:
         """The replies to one message. Raises StreamError when Envoy breaks the protocol."""
         try:
             actions = self._actions(envoy_api.event(message))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from extproc.exchange.actions import Action, Forward
+from extproc.errors import STATUS, Code
+from extproc.exchange.actions import Action, Answer, Forward, Log
 from extproc.exchange.events import (
     ReplayChecked,
     RequestBody,
@@ -116,3 +118,23 @@ def _run(request: pb.InnerRequest, fields: dict[str, str]) -> tuple[Exchange, Re
 
 def response(status: int, *fields: tuple[str, bytes], end_of_stream: bool = False) -> ResponseHeaders:
     return ResponseHeaders(Headers([(":status", str(status).encode()), *fields]), end_of_stream)
+
+
+def started(headers: Headers, *, end_of_stream: bool = False) -> tuple[Exchange, list[Action]]:
+    exchange = Exchange(gateway(), random)
+    return exchange, exchange.receive(RequestHeaders(headers, PEER, end_of_stream), NOW_MS)
+
+
+def only_answer(actions: list[Action]) -> Answer:
+    (answer,) = [action for action in actions if not isinstance(action, Log)]
+    assert isinstance(answer, Answer)
+    return answer
+
+
+def problem_of(actions: list[Action]) -> str:
+    answer = only_answer(actions)
+    kind = json.loads(answer.response.body)["type"].removeprefix("urn:privatelink:problem:")
+    assert answer.response.status == STATUS[Code(kind)]
+    assert answer.response.headers.get("content-type") == b"application/problem+json"
+    assert answer.response.headers.get("cache-control") == b"no-store"
+    return str(kind)

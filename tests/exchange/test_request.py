@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
-from extproc.errors import STATUS, Code
-from extproc.exchange.actions import Action, Answer, AwaitBody, CheckReplay, DropTrailers, Forward, Log
+from extproc.exchange.actions import Action, AwaitBody, CheckReplay, DropTrailers, Forward
 from extproc.exchange.events import (
     ReplayChecked,
     RequestBody,
-    RequestHeaders,
     RequestTrailers,
-    ResponseBody,
 )
 from extproc.exchange.exchange import Exchange
 from extproc.exchange.gateway import RoutePolicy
-from extproc.exchange.machine import ProtocolError
 from extproc.link.envelope import ResponseOpener
 from extproc.link.pb import privatelink_pb2 as pb
 from extproc.link.replay import Verdict
@@ -29,33 +24,13 @@ from tests.exchange.link import (
     PEER,
     SHOP,
     Client,
-    gateway,
     inner,
-    outer,
-    random,
+    only_answer,
+    problem_of,
     response,
     sealed_headers,
+    started,
 )
-
-
-def started(headers: Headers, *, end_of_stream: bool = False) -> tuple[Exchange, list[Action]]:
-    exchange = Exchange(gateway(), random)
-    return exchange, exchange.receive(RequestHeaders(headers, PEER, end_of_stream), NOW_MS)
-
-
-def only_answer(actions: list[Action]) -> Answer:
-    (answer,) = [action for action in actions if not isinstance(action, Log)]
-    assert isinstance(answer, Answer)
-    return answer
-
-
-def problem_of(actions: list[Action]) -> str:
-    answer = only_answer(actions)
-    kind = json.loads(answer.response.body)["type"].removeprefix("urn:privatelink:problem:")
-    assert answer.response.status == STATUS[Code(kind)]
-    assert answer.response.headers.get("content-type") == b"application/problem+json"
-    assert answer.response.headers.get("cache-control") == b"no-store"
-    return str(kind)
 
 
 def asked(request: pb.InnerRequest, **fields: str) -> tuple[Exchange, ResponseOpener, list[Action]]:
@@ -123,43 +98,6 @@ def test_trailers_after_an_answer_are_not_replied_to() -> None:
     exchange, _ = started(sealed_headers())
     exchange.receive(RequestBody(b"\xff", end_of_stream=False), NOW_MS)
     assert exchange.receive(RequestTrailers(Headers()), NOW_MS) == []
-
-
-@pytest.mark.parametrize(
-    ("headers", "code"),
-    [
-        (outer("GET"), "method"),
-        (outer("DELETE", "/_link/keys"), "method"),
-        (outer("POST", "/_link/health"), "method"),
-        (outer(content_type="application/json"), "media-type"),
-        (outer(), "media-type"),
-        (outer(content_type="application/privatelink-stream"), "media-type"),
-        (outer(content_type="text/plain; application/privatelink"), "media-type"),
-        (sealed_headers(content_length="10001"), "too-large"),
-        (sealed_headers(origin="https://evil.example.com"), "origin"),
-        (sealed_headers(origin="null"), "origin"),
-        (outer("GET", "/_link/keys", origin="https://evil.example.com"), "origin"),
-    ],
-)
-def test_what_is_refused_by_its_headers(headers: Headers, code: str) -> None:
-    exchange, actions = started(headers)
-    assert problem_of(actions) == code
-    assert not exchange.is_open()
-
-
-def test_a_405_says_what_is_allowed() -> None:
-    _, actions = started(outer("GET"))
-    assert only_answer(actions).response.headers.get("allow") == b"OPTIONS, POST"
-
-
-def test_a_post_without_a_body_is_a_bad_envelope() -> None:
-    _, actions = started(sealed_headers(), end_of_stream=True)
-    assert problem_of(actions) == "bad-envelope"
-
-
-def test_parameters_of_the_media_type_do_not_matter() -> None:
-    _, actions = started(outer(content_type="application/privatelink; v=1"))
-    assert actions == [AwaitBody()]
 
 
 def test_every_failure_to_open_has_the_same_bytes() -> None:
@@ -286,60 +224,6 @@ def test_forged_addresses_inside_and_outside_are_overwritten() -> None:
     assert forward.request.headers.get_all("x-forwarded-for") == [PEER.encode()]
     assert not {"forwarded", "x-real-ip", "x-envoy-peer"} & {name for name, _ in forward.request.headers}
     assert "x-envoy-peer" in forward.remove
-
-
-@pytest.mark.parametrize(
-    ("headers", "status", "allowed_origin"),
-    [
-        (outer("OPTIONS", origin=SHOP, access_control_request_method="POST"), 204, SHOP.encode()),
-        (outer("OPTIONS", origin="https://evil.example", access_control_request_method="POST"), 204, None),
-        (outer("OPTIONS"), 204, None),
-        (outer("OPTIONS", "/_link/keys"), 204, None),
-        (outer("GET", "/_link/health"), 204, None),
-        (outer("GET", "/_link/health", origin=SHOP), 204, SHOP.encode()),
-        (outer("GET", "/_link/keys?x=1", origin=SHOP), 200, SHOP.encode()),
-    ],
-)
-def test_what_is_answered_at_once(headers: Headers, status: int, allowed_origin: bytes | None) -> None:
-    exchange, actions = started(headers, end_of_stream=True)
-    answer = only_answer(actions).response
-    assert answer.status == status
-    assert answer.headers.get("access-control-allow-origin") == allowed_origin
-    assert not exchange.is_open()
-
-
-def test_the_directory_is_cacheable_for_an_hour_at_most() -> None:
-    _, actions = started(outer("GET", "/_link/keys"))
-    answer = only_answer(actions).response
-    assert answer.body == b"a signed directory"
-    assert answer.headers.get("content-type") == b"application/privatelink-keys"
-    assert answer.headers.get("cache-control") == b"public, max-age=3600"
-
-
-def test_health_fails_without_a_key_that_opens() -> None:
-    exchange = Exchange(gateway(), random)
-    late = NOW_MS + 3_600_000
-    actions = exchange.receive(RequestHeaders(outer("GET", "/_link/health"), PEER, end_of_stream=True), late)
-    assert only_answer(actions).response.status == 503
-
-
-def test_a_refusal_can_be_read_by_the_page_that_caused_it() -> None:
-    _, actions = started(outer(content_type="text/plain", origin=SHOP))
-    headers = only_answer(actions).response.headers
-    assert headers.get("access-control-allow-origin") == SHOP.encode()
-
-
-def test_a_path_that_is_not_the_links_ends_the_stream() -> None:
-    with pytest.raises(ProtocolError, match="mend Envoy's routes"):
-        started(outer("GET", "/prices"))
-
-
-def test_an_event_out_of_place_is_a_protocol_error() -> None:
-    exchange = Exchange(gateway(), random)
-    with pytest.raises(ProtocolError, match="RequestBody while START"):
-        exchange.receive(RequestBody(b"", end_of_stream=True), NOW_MS)
-    with pytest.raises(ProtocolError, match="ResponseBody while START"):
-        exchange.receive(ResponseBody(b"", end_of_stream=True), NOW_MS)
 
 
 def test_a_verdict_after_envoy_has_given_up_forwards_nothing() -> None:

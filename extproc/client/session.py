@@ -1,0 +1,95 @@
+"""What the exchanges of one transport share."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Final
+
+import httpx
+
+from extproc.client.directories import Choice, Directories
+from extproc.client.errors import DIRECTORY, LinkError
+from extproc.client.options import Config
+from extproc.client.secret import Secrets
+from extproc.client.store import FileStore, Remembered
+from extproc.client.world import World
+from extproc.errors import DirectoryError
+from extproc.link.cookies import BINDING_LENGTH
+from extproc.link.envelope import NONCE_LENGTH, ResponseOpener, seal_request
+from extproc.link.pb import privatelink_pb2 as pb
+
+_log: Final = logging.getLogger("extproc.client")
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A sealed request on its way out, and the opener of its answer."""
+
+    body: bytes = field(repr=False)
+    opener: ResponseOpener
+
+
+class Session:
+    """Safe to use from threads and tasks: no lock is held while anything is waited for."""
+
+    def __init__(self, config: Config, world: World) -> None:
+        self.config = config
+        self.world = world
+        self.offset_ms = 0  # from this clock to the gateway's, as learned
+        self.cookies = _outer_jar(config)
+        self._secrets = Secrets(world)
+        self._store = None if config.cache is None else FileStore(config.cache, config.link)
+        remembered = Remembered() if self._store is None else self._store.load()
+        self.cookie_binding = remembered.cookie_binding or world.random(BINDING_LENGTH)
+        self.directories = Directories(config, world, remembered.accepted)
+        for source, signed in (("shipped", config.shipped or b""), ("cached", remembered.signed)):
+            self._adopt(source, signed)
+        if not remembered.cookie_binding:
+            self.save(self.state())
+
+    def state(self) -> Remembered:
+        """What a restart must not forget."""
+        return Remembered(self.directories.signed, self.directories.accepted, self.cookie_binding)
+
+    def save(self, remembered: Remembered) -> None:
+        """A file that can't be written costs no request: memory has it all until the end of the process."""
+        try:
+            if self._store is not None:
+                self._store.save(remembered)
+        except OSError as error:
+            _log.warning("the directory is remembered in memory only: %s", error)
+
+    def seal(self, inner: pb.InnerRequest, choice: Choice) -> Sealed:
+        """Seal `inner` under a fresh nonce. Raises LinkError("directory") for a key that is none."""
+        try:
+            secret = self._secrets.take(choice.key)
+        except ValueError as error:
+            raise LinkError(DIRECTORY, f"key {choice.key.key_id.hex()} is unusable: {error}") from error
+        nonce = self.world.random(NONCE_LENGTH)
+        return Sealed(*seal_request(secret, inner, nonce=nonce, padding=self.config.padding))
+
+    def learn_time(self, gateway_time_ms: int) -> None:
+        """Correct the offset. What the answer took on its way makes requests look older, never newer:
+        the gateway bears 120 s of that, and only 30 s of the other."""
+        if gateway_time_ms:
+            self.offset_ms = gateway_time_ms - self.world.now_ms()
+
+    def _adopt(self, source: str, signed: bytes) -> None:
+        if not signed or not self.config.roots:
+            return
+        try:
+            self.directories.accept(signed, fetched=False)
+        except DirectoryError as error:
+            _log.info("the %s directory of %s is not used: %s", source, self.config.link, error)
+
+
+def _outer_jar(config: Config) -> httpx.Cookies:
+    """Where the link's own cookies live; httpx's client has a jar of its own for the inner ones.
+
+    Sealed cookies are `Secure`. Over plain http they go back to loopback only, which never leaves the
+    machine: the jar sees no other host than the link's.
+    """
+    protocols = ("https", "http") if config.loopback else ("https",)
+    return httpx.Cookies(CookieJar(DefaultCookiePolicy(secure_protocols=protocols)))

@@ -1,0 +1,32 @@
+"""Clocks, randomness and sleep, handed in so that tests decide them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The real one, unless told otherwise."""
+
+    now_ms: Callable[[], int] = _now_ms  # Unix milliseconds, by a clock that may jump
+    monotonic: Callable[[], float] = time.monotonic  # seconds, by one that does not
+    random: Callable[[int], bytes] = os.urandom
+    sleep: Callable[[float], None] = time.sleep
+    sleep_async: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    def now(self) -> int:
+        """Unix seconds."""
+        return self.now_ms() // 1000
+
+    def uniform(self) -> float:
+        """A number from 0 to 1, for jitter."""
+        return int.from_bytes(self.random(4), "big") / 0xFFFF_FFFF

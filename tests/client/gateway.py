@@ -1,0 +1,185 @@
+"""A double of the gateway, and of nothing else: keys, envelopes, directory and cookies are link/'s own.
+
+It stands in for Envoy and the processor, so that a test can say what the next answers are. The real ones have
+suites of their own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import httpx
+
+from extproc import errors
+from extproc.client.world import World
+from extproc.link import cookies
+from extproc.link.directory import Directory, DirectoryKey, sign
+from extproc.link.envelope import MEDIA_KEYS, MEDIA_WHOLE, OpenedRequest, open_request
+from extproc.link.keyring import HeldKey, Keyring
+from extproc.link.keys import PrivateKey, RootPrivateKey
+from extproc.link.pb import privatelink_pb2 as pb
+from extproc.link.replay import check_freshness
+from extproc.link.suites import Kem
+
+LINK = "https://gw.example.com"
+SHOP = "https://shop.example.com"
+DAY = 86_400
+START_MS = 1_790_000_000_000
+START = START_MS // 1000
+
+Answering = Callable[[httpx.Request], httpx.Response]
+Script = Answering | Exception
+
+
+@dataclass
+class Clock:
+    """Both clocks of a device, moved by hand or by sleeping. Jitter is always in the middle."""
+
+    ms: int = START_MS
+    ticks: float = 1000.0
+    slept: list[float] = field(default_factory=list)
+
+    def advance(self, seconds: float) -> None:
+        self.ms += int(seconds * 1000)
+        self.ticks += seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.advance(seconds)
+
+    async def sleep_async(self, seconds: float) -> None:
+        self.sleep(seconds)
+
+    def random(self, length: int) -> bytes:
+        return b"\x80\0\0\0" if length == 4 else os.urandom(length)
+
+    @property
+    def world(self) -> World:
+        return World(lambda: self.ms, lambda: self.ticks, self.random, self.sleep, self.sleep_async)
+
+
+def echo(inner: pb.InnerRequest) -> pb.InnerResponse:
+    """An upstream that answers with the body it got."""
+    return pb.InnerResponse(status=200, body=inner.body)
+
+
+@dataclass
+class Gateway:
+    """Answers at LINK. `posts` and `fetches` are what arrived, `opened` and `ran` what of it did so."""
+
+    now_ms: Callable[[], int]
+    root: RootPrivateKey = field(default_factory=RootPrivateKey.generate)
+    keys: list[PrivateKey] = field(default_factory=lambda: [PrivateKey.generate(Kem.X25519)])
+    cookie_key: cookies.CookieKey = field(default_factory=cookies.CookieKey.generate)
+    serial: int = 1
+    links: tuple[str, ...] = (LINK,)
+    upstream: Callable[[pb.InnerRequest], pb.InnerResponse] = echo
+    set_cookies: list[str] = field(default_factory=list)  # outer lines of the next answers
+    script: deque[Script] = field(default_factory=deque)  # in the place of the next answers to POST
+    directories: deque[Script] = field(default_factory=deque)  # and to GET /_link/keys
+    posts: list[httpx.Request] = field(default_factory=list)
+    fetches: list[httpx.Request] = field(default_factory=list)
+    opened: list[pb.InnerRequest] = field(default_factory=list)
+    ran: list[pb.InnerRequest] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.start = self.now  # when the directory was issued
+
+    @property
+    def now(self) -> int:
+        return self.now_ms() // 1000
+
+    def directory(self, **changes: object) -> Directory:
+        """Seven days of life, keys in the order of `keys`."""
+        fields = {
+            "serial": self.serial,
+            "issued_at": self.start,
+            "expires_at": self.start + 7 * DAY,
+            "keys": tuple(
+                DirectoryKey(key.public, self.start - 9 * DAY, self.start + 9 * DAY) for key in self.keys
+            ),
+            "path": "/_link",
+            "stream_path": "",
+            "max_request_bytes": 65_536,
+            "links": self.links,
+        }
+        return Directory(**{**fields, **changes})  # type: ignore[arg-type]  # a test says what it changes
+
+    def signed(self, **changes: object) -> bytes:
+        return sign(self.directory(**changes), self.root)
+
+    def handle(self, request: httpx.Request) -> httpx.Response:
+        """For httpx.MockTransport."""
+        is_post = request.method == "POST"
+        (self.posts if is_post else self.fetches).append(request)
+        script = self.script if is_post else self.directories
+        if script:
+            scripted = script.popleft()
+            if isinstance(scripted, Exception):
+                raise scripted
+            return scripted(request)
+        return self.answer(request) if is_post else self.keys_answer(self.signed())
+
+    def keys_answer(self, signed: bytes) -> httpx.Response:
+        return httpx.Response(200, headers={"content-type": MEDIA_KEYS}, content=signed)
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        """As a gateway in good health answers."""
+        try:
+            opened = open_request(self.keyring, request.content, self.now)
+        except errors.LinkError as error:
+            return problem(error.code)
+        self.opened.append(opened.inner)
+        try:
+            check_freshness(opened.inner.sent_at_ms, self.now_ms())
+            if opened.inner.exchange_id in {inner.exchange_id for inner in self.ran}:
+                raise errors.LinkError(errors.Code.REPLAYED, "seen")
+        except errors.LinkError as error:
+            return self.sealed(opened, pb.InnerResponse(status=400, fault=error.code))
+        self.ran.append(opened.inner)
+        return self.sealed(opened, self.upstream(opened.inner))
+
+    def refusing(self, fault: str, gateway_time_ms: int = 0) -> Answering:
+        """Opens the request and refuses it, before anything is done with it."""
+        refusal = pb.InnerResponse(status=400, fault=fault, gateway_time_ms=gateway_time_ms)
+
+        def refuse(request: httpx.Request) -> httpx.Response:
+            opened = open_request(self.keyring, request.content, self.now)
+            self.opened.append(opened.inner)
+            return self.sealed(opened, refusal)
+
+        return refuse
+
+    def running(self, then: Exception) -> Answering:
+        """Runs the request, and then loses the answer."""
+
+        def lose(request: httpx.Request) -> httpx.Response:
+            self.answer(request)
+            raise then
+
+        return lose
+
+    def sealed(self, opened: OpenedRequest, inner: pb.InnerResponse) -> httpx.Response:
+        inner.gateway_time_ms = inner.gateway_time_ms or self.now_ms()
+        inner.directory_serial = inner.directory_serial or self.serial
+        headers = [("content-type", MEDIA_WHOLE), ("x-request-id", "r-1")]
+        headers += [("set-cookie", line) for line in self.set_cookies]
+        return httpx.Response(
+            200, headers=headers, content=opened.sealer.seal(inner, nonce=os.urandom(16), padding="padme")
+        )
+
+    @property
+    def keyring(self) -> Keyring:
+        return Keyring(HeldKey(key, self.start - 9 * DAY, self.start + 10 * DAY) for key in self.keys)
+
+
+def problem(code: str, status: int = 400) -> httpx.Response:
+    body = f'{{"type": "urn:privatelink:problem:{code}"}}'
+    return httpx.Response(status, headers={"content-type": errors.PROBLEM_MEDIA_TYPE}, content=body.encode())
+
+
+def answering(response: httpx.Response) -> Answering:
+    return lambda _: response

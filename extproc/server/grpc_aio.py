@@ -1,0 +1,137 @@
+"""The transport on grpcio: a worker's server, with Envoy's ExternalProcessor and gRPC's health service.
+
+It carries messages and decides nothing. What counts is how a stream ends: with OK only when the service says
+that no exchange is open, since after an OK Envoy goes on with the request as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Final
+
+import grpc
+from envoy.service.ext_proc.v3 import external_processor_pb2_grpc as ext_proc_grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from structlog.typing import FilteringBoundLogger
+
+from extproc.config.settings import Settings
+from extproc.envoy_api import ProcessingRequest, ProcessingResponse
+from extproc.errors import UserError
+from extproc.server import sockets
+from extproc.server.service import Service, Stream, StreamError
+
+SERVICE_NAME: Final = "envoy.service.ext_proc.v3.ExternalProcessor"
+_FRAME_ROOM: Final = 2**20  # of a message, beyond the body: headers, attributes
+_SMALLEST_LIMIT: Final = 16 * 2**20  # a streamed body comes in pieces of several MiB at times
+_MOST_STREAMS: Final = 1024  # a connection; Envoy's default limit of requests to a cluster
+_CANCELLATION_S: Final = 0.1
+_CLOSING_S: Final = 1.0  # for Envoy to end streams whose exchange is over
+
+_Context = grpc.aio.ServicerContext[ProcessingRequest, ProcessingResponse]
+
+
+class GrpcServer:
+    """Serves `service` at the address of worker `index`: `start`, `drain` if there is time, `stop`."""
+
+    def __init__(self, service: Service, settings: Settings, index: int, log: FilteringBoundLogger) -> None:
+        self.counts = Counter(streams=0, refused=0, bugs=0)
+        self._service = service
+        self._settings = settings
+        self._index = index
+        self._log = log
+        self._quiet = asyncio.Event()
+        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # missing from its stubs
+        self._server = grpc.aio.server(options=_options(settings))
+        ext_proc_grpc.add_ExternalProcessorServicer_to_server(
+            SimpleNamespace(Process=self._process), self._server
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+
+    async def start(self) -> str:
+        """Listen, and report SERVING from here on. The address; UserError when it can't be had."""
+        try:
+            address = sockets.bind(self._server, self._settings, self._index)
+        except UserError:
+            await self._server.stop(None)
+            raise
+        await self._server.start()
+        await self._health.set(SERVICE_NAME, health_pb2.HealthCheckResponse.SERVING)
+        return address
+
+    async def drain(self, timeout_s: float) -> None:
+        """Report NOT_SERVING, and wait until no exchange is open, or for `timeout_s`.
+
+        New exchanges are still served while others are open: Envoy needs a moment to hear of it.
+        """
+        await self._health.enter_graceful_shutdown()
+        self._note_quiet()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._quiet.wait(), timeout_s)
+
+    async def stop(self) -> int:
+        """Stop listening, and cut off what is open: how many exchanges that was."""
+        cut = self._service.open_exchanges
+        await self._server.stop(None if cut else _CLOSING_S)
+        sockets.release(self._settings, self._index)
+        return cut
+
+    async def _process(self, messages: AsyncIterator[ProcessingRequest], context: _Context) -> None:
+        self.counts["streams"] += 1
+        try:
+            await self._carry(self._service.stream(), messages, context)
+        except StreamError as error:
+            self.counts["refused"] += 1
+            self._log.warning("stream.refused", reason=str(error))
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+        except grpc.aio.InternalError:  # a reply could not be written: Envoy has gone
+            await context.abort(grpc.StatusCode.CANCELLED)
+        except Exception:
+            self.counts["bugs"] += 1
+            self._log.exception("stream.bug")
+            await context.abort(grpc.StatusCode.INTERNAL, "internal error")
+
+    async def _carry(
+        self, stream: Stream, messages: AsyncIterator[ProcessingRequest], context: _Context
+    ) -> None:
+        """Returns when Envoy has closed its half and nothing is open: only then is the status OK."""
+        try:
+            async for message in messages:
+                for reply in stream.receive(message):
+                    await context.write(reply)
+                self._note_quiet()
+            await _close(stream)
+        finally:
+            stream.abandon()  # nothing, after `close`; else the stream was refused or cancelled
+            self._note_quiet()
+
+    def _note_quiet(self) -> None:
+        if self._service.open_exchanges:
+            self._quiet.clear()
+        else:
+            self._quiet.set()
+
+
+async def _close(stream: Stream) -> None:
+    """Raises StreamError when Envoy has closed its half too early, CancelledError when it has gone."""
+    try:
+        stream.close()
+    except StreamError:
+        await asyncio.sleep(_CANCELLATION_S)  # gRPC shows a cancellation as an end of messages first
+        raise
+
+
+def _options(settings: Settings) -> list[tuple[str, int]]:
+    largest = max(settings.link.max_request, settings.link.max_response) + _FRAME_ROOM
+    return [
+        ("grpc.max_receive_message_length", max(largest, _SMALLEST_LIMIT)),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.max_concurrent_streams", _MOST_STREAMS),
+        ("grpc.so_reuseport", 0),  # a second server on the port is an error, not a share of the exchanges
+        # Envoy may ping as often as it likes: gRPC would hang up on it with "too_many_pings".
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_ping_strikes", 0),
+    ]

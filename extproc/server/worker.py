@@ -1,0 +1,87 @@
+"""One worker process: `python -m extproc.server.worker CONFIG INDEX [DESCRIPTOR]`.
+
+DESCRIPTOR is its end of a socket pair. The worker writes one line of JSON to it, {"ready": ADDRESS} or
+{"error": SENTENCE}, and when the other end is closed the supervisor has gone, and the worker ends at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import sys
+import time
+from pathlib import Path
+
+from extproc.config.assembly import gateway
+from extproc.config.keystore import load_keys
+from extproc.config.load import load
+from extproc.config.settings import Settings
+from extproc.errors import UserError
+from extproc.server import signals, telemetry
+from extproc.server.grpc_aio import GrpcServer
+from extproc.server.service import Service
+from extproc.server.stores import open_store
+
+
+class Channel:
+    """The line to the supervisor; `None` when the worker was started by hand."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._socket = None if descriptor is None else socket.socket(fileno=descriptor)
+
+    def send(self, **message: str) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(BrokenPipeError):  # `cancel_when_closed` sees to that
+                self._socket.sendall(json.dumps(message).encode() + b"\n")
+
+    def cancel_when_closed(self) -> None:
+        """Cancel the current task when the supervisor, which never writes, can be read from: it has gone."""
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        if self._socket is None or task is None:
+            return
+        descriptor = self._socket.fileno()
+
+        def closed() -> None:
+            loop.remove_reader(descriptor)
+            task.cancel()
+
+        loop.add_reader(descriptor, closed)
+
+
+def main(arguments: list[str]) -> int:
+    """The exit code: 0 when it was told to stop, 2 for what an operator can mend."""
+    config, index, *descriptor = arguments
+    channel = Channel(int(descriptor[0]) if descriptor else None)
+    try:
+        settings = load(Path(config))
+        signals.run(lambda asked: _serve(settings, int(index), channel, asked))
+    except UserError as error:
+        if not descriptor:
+            print(f"extproc: {error}", file=sys.stderr)
+        channel.send(error=str(error))
+        return 2
+    return 0
+
+
+async def _serve(settings: Settings, index: int, channel: Channel, asked: asyncio.Event) -> None:
+    log = telemetry.configure(settings.log, worker=index)
+    channel.cancel_when_closed()
+    server = GrpcServer(_service(settings), settings, index, log)
+    channel.send(ready=await server.start())
+    try:
+        await asked.wait()
+        await server.drain(settings.drain.total_seconds())
+    finally:
+        log.info("worker.stopped", cut=await server.stop(), **server.counts)
+
+
+def _service(settings: Settings) -> Service:
+    keys = load_keys(settings.path(settings.link.keys))
+    store = open_store(settings, time.time_ns() // 1_000_000)
+    return Service(gateway(settings, keys), store)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

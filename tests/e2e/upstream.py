@@ -1,0 +1,155 @@
+"""A real HTTP/1.1 upstream (on h11) that does what a path asks, and remembers what it got."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
+
+import h11
+
+_SET_COOKIES = [
+    ("set-cookie", "sid=s1; Path=/"),
+    ("set-cookie", "sid=s2; Path=/account; HttpOnly"),
+    ("set-cookie", "theme=dark; Path=/account/settings"),
+    ("set-cookie", "wide=w; Domain=example.com; Path=/"),
+    ("set-cookie", "here=h; Domain=shop.example.com; Path=/account"),
+]
+
+_WITH_TRAILERS = [
+    h11.Response(status_code=200, headers=[("transfer-encoding", "chunked")]),
+    h11.Data(data=b"with trailers"),
+    h11.EndOfMessage(headers=[("x-checksum", "abc"), ("x-secret", "trailer")]),
+]
+
+
+@dataclass
+class Seen:
+    """A request as the upstream got it; header names in lower case."""
+
+    method: str
+    target: str
+    headers: list[tuple[str, str]]
+    body: bytes = b""
+    trailers: list[tuple[str, str]] = field(default_factory=list)
+
+    def all(self, name: str) -> list[str]:
+        return [value for own, value in self.headers if own == name]
+
+
+class Upstream:
+    """Serves on a loopback port from a thread of its own.
+
+    /status/N answers N; /echo tells what came; /cookies sets five; /trailers sends trailers; /bytes?n=N sends
+    N bytes; /sleep?s=S answers late; anything else is 200 with a short text.
+    """
+
+    def __init__(self) -> None:
+        self.seen: list[Seen] = []
+        self.port = 0
+        self._ready = threading.Event()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._ready.wait(5)
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        self._loop.close()
+
+    def last(self) -> Seen:
+        return self.seen[-1]
+
+    def call(self, function: Callable[[], Any]) -> Any:
+        """Run `function` in the server's loop."""
+        future: Future[Any] = Future()
+        self._loop.call_soon_threadsafe(lambda: future.set_result(function()))
+        return future.result(5)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))
+        self.port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        self._loop.run_forever()
+        server.close()
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.run_until_complete(asyncio.sleep(0.01))
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = h11.Connection(h11.SERVER)
+        try:
+            while await self._serve_one(connection, reader, writer):
+                connection.start_next_cycle()
+        except (h11.ProtocolError, ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+    async def _serve_one(
+        self, connection: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        seen: Seen | None = None
+        while not isinstance(event := connection.next_event(), h11.EndOfMessage):
+            if event is h11.NEED_DATA:
+                connection.receive_data(await reader.read(65536))
+            elif isinstance(event, h11.Request):
+                headers = [(name.decode(), value.decode("latin-1")) for name, value in event.headers]
+                seen = Seen(event.method.decode(), event.target.decode(), headers)
+            elif isinstance(event, h11.Data) and seen is not None:
+                seen.body += event.data
+            else:
+                return False
+        assert seen is not None
+        seen.trailers = [(name.decode(), value.decode("latin-1")) for name, value in event.headers]
+        self.seen.append(seen)
+        for out in await _answer(seen):
+            writer.write(connection.send(out) or b"")
+        await writer.drain()
+        return connection.our_state is h11.DONE
+
+
+async def _answer(seen: Seen) -> list[Any]:
+    url = urlsplit(seen.target)
+    query = dict(parse_qsl(url.query))
+    answer = _response(200, b"hello from the upstream")
+    if url.path.startswith("/status/"):
+        answer = _response(int(url.path.rpartition("/")[2]), b"status", location="/elsewhere")
+    match url.path:
+        case "/echo":
+            about = {"method": seen.method, "target": seen.target, "headers": seen.headers}
+            body = json.dumps({**about, "body": seen.body.decode("latin-1")}).encode()
+            return _response(200, body, content_type="application/json")
+        case "/cookies":
+            return _response(200, b"ok", *_SET_COOKIES)
+        case "/bytes":
+            answer = _response(200, bytes(int(query["n"])))
+        case "/partial":
+            answer = _response(206, b"bcd", content_range="bytes 1-3/9")
+        case "/trailers":
+            answer = _WITH_TRAILERS
+        case "/sleep":
+            await asyncio.sleep(float(query["s"]))
+    return answer
+
+
+def _response(status: int, body: bytes, *headers: tuple[str, str], **named: str) -> list[Any]:
+    fields = [*headers, *((name.replace("_", "-"), value) for name, value in named.items())]
+    if status not in {204, 304}:
+        fields.append(("content-length", str(len(body))))
+    head = h11.Response(status_code=status, headers=[*fields, ("x-upstream", "secret-header")])
+    return (
+        [head, h11.Data(data=body), h11.EndOfMessage()]
+        if status not in {204, 304}
+        else [head, h11.EndOfMessage()]
+    )

@@ -1,0 +1,75 @@
+# One command each; `make` alone lists them. They run in .venv, which is made when it is first needed.
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTHON ?= $(shell for python in python3.11 python3; do $$python -c '' 2>/dev/null && echo $$python && break; done)
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help demo test check protos envoy vectors compose-check constraints clean
+
+# List these commands.
+help:
+	@awk '/^# / { if (!text) text = substr($$0, 3); next } \
+	  /^[a-z-]+:/ && text { sub(/:.*/, ""); printf "  make %-14s %s\n", $$0, text } { text = "" }' Makefile
+
+# Show one sealed order through a real Envoy, on loopback, and stay up. ARGS=--check: end after it.
+demo: $(READY)
+	@$(BIN)/extproc demo $(ARGS)
+
+# Run the tests, on every core. ARGS="tests/link -k cookies": some of them.
+# A file's tests stay in one process, so that what they share (an Envoy, say) starts once.
+test: $(READY)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile $(ARGS)
+
+# Check format, lint, types, floors and sizes, and that generated files are in step.
+check: $(READY)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q tests/test_house.py
+	@$(BIN)/python tools/generate.py --check
+	@$(BIN)/python tools/draw_states.py --check
+
+# Generate extproc/link/pb from protos/.
+protos: $(READY)
+	@$(BIN)/python tools/generate.py protos
+
+# Generate envoy/envoy.yaml from envoy/gateway.yaml.
+envoy: $(READY)
+	@$(BIN)/python tools/generate.py envoy
+
+# Generate the test vectors, tests/vectors/, from their recorded inputs.
+vectors: $(READY)
+	@$(BIN)/python tools/generate.py vectors
+
+# Check docker-compose.yml. No engine is needed, only the Compose tool.
+compose-check:
+	@if docker compose version >/dev/null 2>&1; then docker compose config --quiet; \
+	elif command -v docker-compose >/dev/null; then docker-compose config --quiet; \
+	else echo "compose-check needs docker-compose, which is not installed (Debian: apt install docker-compose)" >&2; exit 2; fi
+
+# Resolve every dependency anew, and write the versions to constraints.txt.
+constraints:
+	@rm -rf build/constraints && "$(PYTHON)" -m venv build/constraints
+	@build/constraints/bin/pip install -qq --disable-pip-version-check --editable '.[dev]'
+	@{ echo "# The exact versions that were tested; 'make constraints' writes this file."; \
+	  build/constraints/bin/pip freeze --all --exclude pip --exclude-editable; } > build/constraints.txt
+	@mv build/constraints.txt constraints.txt && rm -rf build/constraints
+
+# Remove .venv, caches and build products. Keys and state stay.
+clean:
+	@rm -rf $(VENV) build dist extproc.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find extproc tests tools -name __pycache__ -prune -exec rm -rf {} +
+
+# pip hands PIP_CONSTRAINT, or PIP_BUILD_CONSTRAINT since 25.3, on to the building of the project itself.
+$(READY): export PIP_CONSTRAINT := constraints.txt
+$(READY): export PIP_BUILD_CONSTRAINT := constraints.txt
+$(READY): pyproject.toml constraints.txt
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo \
+	  "Python 3.11 or newer is needed, and $(or $(PYTHON),python3) is not that. Name one: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@echo "Setting up $(VENV), once" >&2
+	@"$(PYTHON)" -m venv $(VENV)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev]'
+	@touch $@

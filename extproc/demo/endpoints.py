@@ -1,0 +1,158 @@
+"""What the shop answers, apart from sockets: prices, orders, a login, and an echo of what it received."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import secrets
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+
+PRICES: Final = {"tea": 340, "coffee": 520, "cocoa": 410}  # cents
+
+Fields = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A request as it reached the shop; field names as they came."""
+
+    method: str
+    path: str
+    headers: Fields = ()
+    body: bytes = b""
+
+    def header(self, name: str) -> str:
+        """The values of `name`, joined as RFC 9110, 5.3 allows."""
+        return ", ".join(value for own, value in self.headers if own.lower() == name)
+
+    @property
+    def resource(self) -> str:
+        """The path without its query."""
+        return self.path.partition("?")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes = b""
+    headers: Fields = ()
+
+
+def _json(status: int, document: object, *headers: tuple[str, str]) -> Answer:
+    body = json.dumps(document).encode() + b"\n"
+    return Answer(status, body, (("content-type", "application/json"), *headers))
+
+
+def _error(status: int, text: str, *headers: tuple[str, str]) -> Answer:
+    return _json(status, {"error": text}, *headers)
+
+
+@dataclass
+class Shop:
+    """Its state and its endpoints. `received` holds the last requests, oldest first."""
+
+    received: deque[Received] = field(default_factory=lambda: deque(maxlen=64))
+    _orders: dict[str, dict[str, object]] = field(default_factory=dict)
+    _users: dict[str, str] = field(default_factory=dict)  # by session
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def answer(self, request: Received) -> Answer:
+        """What the shop says to `request`. Threads may call it at once."""
+        with self._lock:
+            self.received.append(request)
+            return self._route(request)
+
+    def _route(self, request: Received) -> Answer:
+        if request.resource == "/echo":
+            return self._echo(request)
+        folder, _, name = request.resource.removeprefix("/").partition("/")
+        methods = self._endpoints().get(f"/{folder}/*" if name else f"/{folder}")
+        if methods is None:
+            return _error(404, "no such page")
+        handler = methods.get("GET" if request.method == "HEAD" else request.method)
+        if handler is None:
+            return _error(405, "not that method", ("allow", ", ".join(methods)))
+        return handler(request)
+
+    def _endpoints(self) -> dict[str, dict[str, Callable[[Received], Answer]]]:
+        return {
+            "/healthz": {"GET": self._health},
+            "/prices": {"GET": self._prices},
+            "/orders": {"POST": self._order},
+            "/orders/*": {"GET": self._show_order},
+            "/login": {"POST": self._login},
+            "/me": {"GET": self._me},
+            "/logout": {"POST": self._logout},
+        }
+
+    def _health(self, _request: Received) -> Answer:
+        return Answer(200, b"ok\n", (("content-type", "text/plain"),))
+
+    def _prices(self, request: Received) -> Answer:
+        plain = _json(200, PRICES, ("vary", "accept-encoding"))
+        if "gzip" not in request.header("accept-encoding"):
+            return plain
+        packed = gzip.compress(plain.body, mtime=0)
+        return Answer(200, packed, (*plain.headers, ("content-encoding", "gzip")))
+
+    def _order(self, request: Received) -> Answer:
+        match _document(request):
+            case {"item": str(item), "quantity": int(quantity)} if item in PRICES and 0 < quantity < 100:
+                number = secrets.token_hex(4)
+                order = {"id": number, "item": item, "quantity": quantity, "total": PRICES[item] * quantity}
+                self._orders[number] = order
+                cookie = ("set-cookie", f"last_order={number}; Path=/orders; HttpOnly; SameSite=Lax")
+                return _json(201, order, ("location", f"/orders/{number}"), cookie)
+        return _error(400, f'expected {{"item": one of {", ".join(PRICES)}, "quantity": 1 to 99}}')
+
+    def _show_order(self, request: Received) -> Answer:
+        order = self._orders.get(request.resource.rpartition("/")[2])
+        return _json(200, order) if order else _error(404, "no such order")
+
+    def _login(self, request: Received) -> Answer:
+        match _document(request):
+            case {"user": str(user)} if user:
+                session = secrets.token_urlsafe(16)
+                self._users[session] = user
+                return _json(
+                    200,
+                    {"user": user},
+                    ("set-cookie", f"session={session}; Path=/; HttpOnly; SameSite=Lax"),
+                    ("set-cookie", f"basket={secrets.token_hex(4)}; Path=/orders; HttpOnly; SameSite=Lax"),
+                )
+        return _error(400, 'expected {"user": a name}')
+
+    def _me(self, request: Received) -> Answer:
+        user = self._users.get(_cookie(request, "session"))
+        return _json(200, {"user": user}) if user else _error(401, "not logged in")
+
+    def _logout(self, request: Received) -> Answer:
+        self._users.pop(_cookie(request, "session"), None)
+        return Answer(204, headers=(("set-cookie", "session=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"),))
+
+    def _echo(self, request: Received) -> Answer:
+        body = {"size": len(request.body), "sha256": hashlib.sha256(request.body).hexdigest()}
+        return _json(
+            200, {"method": request.method, "path": request.path, "headers": request.headers, "body": body}
+        )
+
+
+def _document(request: Received) -> object:
+    try:
+        return json.loads(request.body)
+    except ValueError:
+        return None
+
+
+def _cookie(request: Received, name: str) -> str:
+    try:
+        morsel = SimpleCookie(request.header("cookie")).get(name)
+    except CookieError:
+        return ""
+    return morsel.value if morsel else ""

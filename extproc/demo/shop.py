@@ -1,0 +1,135 @@
+"""The shop: a small upstream over HTTP/1.1 that knows nothing of the link.
+
+    python -m extproc.demo.shop --listen 127.0.0.1:8080
+
+It prints its address once it listens; port 0 takes a free one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final, NoReturn
+
+from extproc.demo.endpoints import Received, Shop
+
+_MAX_READ: Final = 64 * 2**20
+
+
+class ShopServer(ThreadingHTTPServer):
+    """Serves `shop` on `host` and `port`; `port` 0 takes a free one."""
+
+    daemon_threads = True
+
+    def __init__(self, shop: Shop, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.shop = shop
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, port), _Handler)
+
+    @property
+    def authority(self) -> str:
+        host, port = self.server_address[:2]
+        return f"[{host!s}]:{port}" if self.address_family == socket.AF_INET6 else f"{host!s}:{port}"
+
+    def handle_error(self, request: socket.socket | tuple[bytes, socket.socket], client_address: Any) -> None:
+        """A peer that has gone is no error; the rest is."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+    @contextmanager
+    def running(self) -> Iterator[ShopServer]:
+        """Serve in the background for as long as the block runs."""
+        thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self.shutdown()
+            self.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: ShopServer
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are two writes; together they would wait for an ACK
+
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        """`do_GET` and its like: the shop knows which methods it has, so every one of them goes there."""
+        if name.startswith("do_"):
+            return self._respond
+        raise AttributeError(name)
+
+    def _respond(self) -> None:
+        try:
+            body = self._read_body()
+        except ValueError:
+            self.close_connection = True
+            self.send_error(400)
+            return
+        answer = self.server.shop.answer(Received(self.command, self.path, tuple(self.headers.items()), body))
+        self.send_response(answer.status)
+        for name, value in answer.headers:
+            self.send_header(name, value)
+        if answer.status != 204:
+            self.send_header("content-length", str(len(answer.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)
+
+    def _read_body(self) -> bytes:
+        """The request's body; ValueError when its framing is broken, or it is over the limit."""
+        if self.headers.get("transfer-encoding", "").lower() == "chunked":
+            return b"".join(self._chunks())
+        return self._read(int(self.headers.get("content-length", "0")))
+
+    def _chunks(self) -> Iterator[bytes]:
+        """RFC 9112, 7.1; extensions and trailers are passed over."""
+        while size := int(self.rfile.readline(1024).partition(b";")[0], 16):
+            yield self._read(size)
+            self.rfile.readline(3)
+        while self.rfile.readline(65537) not in {b"\r\n", b"\n", b""}:
+            pass
+
+    def _read(self, size: int) -> bytes:
+        if not 0 <= size <= _MAX_READ:
+            raise ValueError(f"{size} bytes at once")
+        return self.rfile.read(size)
+
+    def version_string(self) -> str:
+        return "shop"
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: a request line has a query, and a query may be a secret."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Serve until a signal ends it."""
+    parser = argparse.ArgumentParser(prog="python -m extproc.demo.shop", description="A small upstream.")
+    parser.add_argument("--listen", default="127.0.0.1:8080", metavar="HOST:PORT")
+    listen = parser.parse_args(arguments).listen
+    host, _, port = listen.rpartition(":")
+    if not (host and port.isdecimal() and int(port) <= 65535):
+        parser.error(f"--listen: expected host:port such as 127.0.0.1:8080, not {listen}")
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGINT, _end)
+    try:
+        server = ShopServer(Shop(), host.strip("[]"), int(port))
+    except OSError as error:
+        parser.error(f"--listen: {listen}: {error.strerror}")
+    print(f"shop on http://{server.authority}", flush=True)
+    with server:
+        server.serve_forever()
+
+
+def _end(_number: int, _frame: object) -> NoReturn:
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""`extproc demo`, with a real Envoy.
+
+Invariant: it exits with 0 only when every step held, runs beside another one, and leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from rich.console import Console
+
+from extproc.cli.panels import show_scene, show_steps
+from extproc.demo.scene import Step
+from tests.demo.test_scene import SCENE
+
+DEMO = [sys.executable, "-m", "extproc", "demo"]
+
+
+def start(temporary: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    environment |= {"PATH": "/usr/bin:/bin", "TMPDIR": str(temporary), "COLUMNS": "80"}
+    return subprocess.Popen(
+        [*DEMO, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+
+
+def test_two_demos_hold_side_by_side(tmp_path: Path) -> None:
+    running = [start(tmp_path, "--check") for _ in range(2)]
+    for demo in running:
+        shown, complaints = demo.communicate(timeout=60)
+        assert (demo.returncode, complaints) == (0, "")
+        assert shown.count("✓") == 8
+        assert "✗" not in shown
+        assert "\x1b" not in shown
+        assert max(map(len, shown.splitlines())) <= 80
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_terminal_without_the_characters_is_served(tmp_path: Path) -> None:
+    demo = start(tmp_path, "--check", PYTHONIOENCODING="ascii")
+    shown, complaints = demo.communicate(timeout=60)
+    assert (demo.returncode, complaints) == (0, "")
+    assert shown.count("\nok ") == 8
+
+
+def test_it_stays_up_until_it_is_told_to_go(tmp_path: Path) -> None:
+    with start(tmp_path) as demo:
+        assert demo.stdout is not None
+        indented = (shlex.split(line) for line in demo.stdout if line.startswith("  "))
+        fetch, curl = next(indented), next(indented)
+        assert (curl[0], curl[3:]) == ("curl", ["-H", "host: shop.example.com"])
+        assert httpx.get(curl[2], headers={"host": "shop.example.com"}).status_code == 403
+        fetched = subprocess.run(fetch, capture_output=True, text=True, timeout=30, check=False)
+        assert '"cocoa": 410' in fetched.stdout
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(timeout=20) == 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_envoy_that_is_none_is_one_sentence(tmp_path: Path) -> None:
+    demo = start(tmp_path, "--check", "--envoy", str(tmp_path / "nowhere"))
+    _, complaint = demo.communicate(timeout=30)
+    assert demo.returncode == 2
+    assert re.fullmatch(r"extproc: .*nowhere.*\n", complaint)
+
+
+@pytest.mark.parametrize(("encoding", "marks"), [("utf-8", "✓✗"), ("ascii", "okNO")])
+def test_a_step_that_does_not_hold_is_crossed(encoding: str, marks: str) -> None:
+    out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    steps = [Step("One", True, "seen"), Step("Two", False, "not seen")]
+    assert not show_steps(Console(file=out, width=80), steps)
+    out.seek(0)
+    half = len(marks) // 2
+    assert out.read() == f"{marks[:half]} One (seen)\n{marks[half:]} Two (not seen)\n"
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 160, 200])
+def test_panels_fit_their_terminal(width: int) -> None:
+    console = Console(file=io.StringIO(), width=width, record=True)
+    show_scene(console, SCENE)
+    lines = console.export_text().splitlines()
+    assert max(map(len, lines)) <= width
+    assert sum("What the" in line for line in lines) == (1 if width >= 120 else 3)

@@ -1,0 +1,66 @@
+"""`gateway.yaml` and the keys on disk, put together as what an exchange needs."""
+
+from __future__ import annotations
+
+from extproc.config.keystore import KeyStore
+from extproc.config.settings import Route, Settings
+from extproc.errors import UserError
+from extproc.exchange.gateway import Gateway, Paths, RoutePolicy
+from extproc.link.keyring import Keyring
+from extproc.link.validation import ValidationRules
+from extproc.policy.cookies import CookiePolicy
+from extproc.policy.cors import CorsPolicy, matcher
+
+
+def gateway(settings: Settings, keys: KeyStore) -> Gateway:
+    """Raises UserError when the keys do not suffice for the settings."""
+    link = settings.link
+    return Gateway(
+        paths=paths(settings),
+        keyring=Keyring(keys.held()),
+        directory=keys.directory,
+        directory_serial=keys.decoded.serial,
+        directory_expires_at=keys.decoded.expires_at,
+        cors=_cors(settings),
+        cookies=_cookies(settings, keys),
+        rules=ValidationRules(link_path=link.path, allow_encoded_slash=link.allow_encoded_slash),
+        routes=tuple(_route(route) for route in settings.routes),
+        max_request=link.max_request,
+        max_response=link.max_response,
+        padding=link.padding,
+    )
+
+
+def paths(settings: Settings) -> Paths:
+    """The link's own paths (section 10)."""
+    path = settings.link.path
+    return Paths(whole=path, keys=f"{path}/keys", health=f"{path}/health")
+
+
+def _cors(settings: Settings) -> CorsPolicy:
+    cors = settings.cors
+    return CorsPolicy(
+        origins=cors.origins,
+        headers=cors.headers,
+        expose=cors.expose,
+        credentials=cors.credentials,
+        max_age_s=int(cors.max_age.total_seconds()),
+    )
+
+
+def _cookies(settings: Settings, keys: KeyStore) -> CookiePolicy:
+    cookies = settings.cookies
+    if cookies.mode == "sealed" and not keys.cookies:
+        raise UserError("cookies.mode: sealed needs a cookie key; make one: extproc keys rotate cookie")
+    return CookiePolicy(
+        mode=cookies.mode,
+        link_path=settings.link.path,
+        keys=keys.cookies,
+        same_site=cookies.same_site,
+        secure=cookies.secure,
+    )
+
+
+def _route(route: Route) -> RoutePolicy:
+    allows = None if route.origins is None else matcher(route.origins)
+    return RoutePolicy(host=route.host.lower(), prefix=route.prefix, allows=allows)

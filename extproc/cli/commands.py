@@ -18,7 +18,7 @@ from extproc.cli.up import up
 _EXAMPLES = """\b
 Examples:
   extproc demo                                    see one sealed order, on loopback
-  extproc keys init -c gateway.yaml --root root.pem
+  extproc keys init -c gateway.yaml --root gateway.root.pem
   extproc doctor -c gateway.yaml                  what is missing, and how to mend it
   extproc up -c gateway.yaml                      Envoy and its workers
   extproc fetch https://shop.example.com/ --link https://gw.example.com --root ed25519:...

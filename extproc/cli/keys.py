@@ -12,7 +12,7 @@ import typer
 from extproc.cli import keys_options as given
 
 if TYPE_CHECKING:
-    from extproc.config.keymaker import Roots
+    from extproc.config.keymaker import Change, Roots
     from extproc.config.rotation import Terms
     from extproc.config.settings import Settings
     from extproc.link.suites import Kem
@@ -67,6 +67,7 @@ def init(
     _open_replay_store(settings)
     roots = [] if root is None else [load_or_make_root(root, outside=folder)]
     change = keymaker.init(folder, terms, time.time(), roots=roots, kems=_kems(kem) or keymaker.KEMS)
+    _wait_for_first_second(change)
     output.show_change(change, roots, root_file=root, json=json)
 
 
@@ -239,6 +240,13 @@ def _load_roots(paths: Iterable[Path] | None) -> Roots:
     from extproc.config.rootkey import load_root
 
     return [load_root(path) for path in paths or ()]
+
+
+def _wait_for_first_second(change: Change) -> None:
+    """Keys are dated by the next full second: when the command ends, clients can use them."""
+    if change.directory is not None:
+        begin = max(entry.not_before for entry in change.directory.keys)
+        time.sleep(max(0.0, begin - time.time()))
 
 
 def _open_replay_store(settings: Settings) -> None:

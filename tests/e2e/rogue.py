@@ -41,7 +41,7 @@ class Rogue:
             SimpleNamespace(Process=self._process), self._server
         )
         health = SimpleNamespace(Check=self._check, Watch=self._check, List=self._check)
-        health_pb2_grpc.add_HealthServicer_to_server(health, self._server)  # type: ignore[arg-type]
+        health_pb2_grpc.add_HealthServicer_to_server(health, self._server)
         self._socket.unlink(missing_ok=True)
         self._server.add_insecure_port(f"unix:{self._socket}")
         await self._server.start()

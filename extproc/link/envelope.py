@@ -8,6 +8,7 @@ from typing import Final, Self, final
 from google.protobuf.message import DecodeError, Message
 
 from extproc.errors import Code, LinkError
+from extproc.link import segments
 from extproc.link.keyring import Keyring
 from extproc.link.keys import KEY_ID_LENGTH, LinkKey, PublicKey
 from extproc.link.padding import Padding, pad
@@ -17,7 +18,7 @@ from extproc.link.segments import Form, request_cipher, response_cipher
 MEDIA_WHOLE: Final = "application/privatelink"
 MEDIA_STREAM: Final = "application/privatelink-stream"
 MEDIA_KEYS: Final = "application/privatelink-keys"
-NONCE_LENGTH: Final = 16
+NONCE_LENGTH: Final = segments.NONCE_LENGTH
 
 _FORMS: Final = {MEDIA_WHOLE: Form.WHOLE, MEDIA_STREAM: Form.STREAMED}
 

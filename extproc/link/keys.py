@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from extproc.errors import Code, LinkError
 from extproc.link import base64url
 from extproc.link.secret import Secret
-from extproc.link.suites import HPKE, SECRET_LENGTH, Kem, hkdf
+from extproc.link.suites import HPKE, Kem, hkdf
 
 KEY_ID_LENGTH: Final = 8
 _MLKEM768_PUBLIC_LENGTH: Final = 1184
@@ -154,13 +154,11 @@ class PrivateKey(Secret):
         kem = self.public.kem
         if len(encapsulation) != kem.encapsulation_length:
             raise LinkError(Code.BAD_ENVELOPE, f"encapsulation of {len(encapsulation)} bytes for {kem.name}")
-        try:
+        try:  # a secret of another length would make another length of encapsulation
             info = _hpke_info(kem, self.key_id)
             secret = HPKE[kem].decrypt(encapsulation, self._hpke_key, info=info)
         except (InvalidTag, ValueError) as error:
             raise LinkError(Code.BAD_ENVELOPE, "the encapsulation does not open") from error
-        if len(secret) != SECRET_LENGTH:
-            raise LinkError(Code.BAD_ENVELOPE, f"link secret of {len(secret)} bytes")
         return _derive_link_key(kem, self.key_id, encapsulation, secret)
 
 

@@ -12,6 +12,7 @@ from extproc.errors import Code, LinkError
 from extproc.link.keys import LinkKey
 from extproc.link.suites import hkdf
 
+NONCE_LENGTH: Final = 16
 _FINAL: Final = b"final"
 _INDEX_END: Final = 2**32
 
@@ -51,17 +52,18 @@ class SegmentCipher:
 
 
 def request_cipher(link_key: LinkKey, form: Form, request_nonce: bytes) -> SegmentCipher:
-    info = b"privatelink/1 request\x00" + bytes([form]) + request_nonce
-    return _cipher(link_key, info)
+    return _cipher(link_key, b"privatelink/1 request", form, request_nonce)
 
 
 def response_cipher(
     link_key: LinkKey, form: Form, request_nonce: bytes, response_nonce: bytes
 ) -> SegmentCipher:
-    info = b"privatelink/1 response\x00" + bytes([form]) + request_nonce + response_nonce
-    return _cipher(link_key, info)
+    return _cipher(link_key, b"privatelink/1 response", form, request_nonce, response_nonce)
 
 
-def _cipher(link_key: LinkKey, info: bytes) -> SegmentCipher:
+def _cipher(link_key: LinkKey, label: bytes, form: Form, *nonces: bytes) -> SegmentCipher:
+    if any(len(nonce) != NONCE_LENGTH for nonce in nonces):  # else bytes could move between two nonces
+        raise ValueError(f"expected nonces of {NONCE_LENGTH} bytes")
+    info = label + b"\x00" + bytes([form]) + b"".join(nonces)
     okm = hkdf(salt=b"", ikm=link_key.raw, info=info, length=44)
     return SegmentCipher(okm[:32], okm[32:])

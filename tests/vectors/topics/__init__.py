@@ -1,0 +1,1 @@
+"""One module a topic, or a few that belong together: each gives the vectors of its files."""

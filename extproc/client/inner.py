@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ import httpx
 from extproc import errors
 from extproc.client.errors import BAD_RESPONSE, LinkError
 from extproc.link.pb import privatelink_pb2 as pb
-from extproc.link.validation import ValidationRules, validate_request
+from extproc.link.validation import ValidationRules, is_field, validate_request
 from extproc.message import Field
 
 # Fields of one connection (RFC 9110, 7.6.1), and `host`, which the authority says already.
@@ -19,10 +18,6 @@ _LEFT_OUT: Final = frozenset(
     {"connection", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 )
 _CODINGS: Final = frozenset({"gzip", "deflate", "identity"})  # what httpx decodes without further packages
-_FIELD_NAME: Final = re.compile(r"[!#$%&'*+\-.^`|~0-9a-z]+")
-_FIELD_VALUE: Final = re.compile(
-    rb"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?"
-)
 
 
 def to_inner(request: httpx.Request, body: bytes) -> pb.InnerRequest:
@@ -75,6 +70,6 @@ def _codings(accept_encoding: bytes) -> bytes:
 
 def _raw(headers: Iterable[pb.Header]) -> list[tuple[bytes, bytes]]:
     for header in headers:
-        if not _FIELD_NAME.fullmatch(header.name) or not _FIELD_VALUE.fullmatch(header.value):
+        if not is_field(header.name, header.value):
             raise LinkError(BAD_RESPONSE, "a header that is no field of RFC 9110", outcome_unknown=True)
     return [(header.name.encode(), header.value) for header in headers]

@@ -59,6 +59,11 @@ def check_exchange_id(inner: pb.InnerRequest) -> None:
         raise _bad(f"exchange_id of {len(inner.exchange_id)} bytes")
 
 
+def is_field(name: str, value: bytes) -> bool:
+    """Whether this is what a Header may be: a lower-case token without "_", and a field value of RFC 9110."""
+    return _FIELD_NAME.fullmatch(name) is not None and _FIELD_VALUE.fullmatch(value) is not None
+
+
 def validate_request(inner: pb.InnerRequest, rules: ValidationRules) -> Request:
     """The inner request as a Request. Raises LinkError(BAD_REQUEST) for one that smuggles."""
     check_exchange_id(inner)
@@ -124,7 +129,7 @@ def _check_headers(headers: list[tuple[str, bytes]]) -> None:
     if len(headers) > _MAX_HEADERS or sum(len(n) + len(v) for n, v in headers) > _MAX_HEADER_BYTES:
         raise _bad("too many headers")
     for name, value in headers:
-        if not _FIELD_NAME.fullmatch(name) or not _FIELD_VALUE.fullmatch(value):
+        if not is_field(name, value):
             raise _bad("a header that is no field of RFC 9110")
         if name in _REFUSED_FIELDS or name.startswith(_REFUSED_PREFIXES):
             raise _bad(f"header {name}")

@@ -11,11 +11,11 @@ Envoy holds, so that nothing else is left.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Final
 
 from extproc.errors import Code, LinkError
+from extproc.link.validation import is_field
 from extproc.message import Field, Headers
 
 # RFC 9110, 7.6.1, with RFC 2616's `trailer`: about one connection, not about the message. `proxy-*` likewise.
@@ -25,10 +25,6 @@ _NEVER_CROSS: Final = (":", "proxy-", "x-link-")
 # would wait for has come.
 _OF_THE_ENVELOPE: Final = frozenset({"host", "content-length", "expect"})
 _REQUEST_ID: Final = "x-request-id"
-
-# What section 7 lets a Header be; a client refuses an inner response with any other.
-_NAME: Final = re.compile(r"[!#$%&'*+\-.^`|~0-9a-z]+")
-_VALUE: Final = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 
 
 def carry_over(outer: Headers, inner: Headers) -> Headers:
@@ -60,7 +56,7 @@ def to_inner_response(response: Headers) -> Headers:
     """The upstream's fields as they go inside the seal: all that is end to end, and that a client accepts."""
     crosses = _end_to_end(response)
     fields = ((name, value.strip(b" \t")) for name, value in response if crosses(name))
-    return Headers(pair for pair in fields if _is_sealable(pair) and not pair[0].startswith("x-envoy-"))
+    return Headers(pair for pair in fields if is_field(*pair) and not pair[0].startswith("x-envoy-"))
 
 
 def to_inner_trailers(trailers: Headers) -> Headers:
@@ -99,7 +95,3 @@ def _end_to_end(headers: Headers) -> Callable[[str], bool]:
     options = b",".join(headers.get_all("connection")).decode("latin-1").lower().split(",")
     dropped = _HOP_BY_HOP.union(option.strip(" \t") for option in options)
     return lambda name: name not in dropped and not name.startswith(_NEVER_CROSS)
-
-
-def _is_sealable(pair: Field) -> bool:
-    return _NAME.fullmatch(pair[0]) is not None and _VALUE.fullmatch(pair[1]) is not None

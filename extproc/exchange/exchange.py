@@ -6,6 +6,7 @@ from extproc.exchange.actions import Action
 from extproc.exchange.context import Context, Random
 from extproc.exchange.events import Event, ResponseBody, ResponseHeaders, ResponseTrailers
 from extproc.exchange.gateway import Gateway
+from extproc.exchange.machine import ProtocolError
 from extproc.exchange.request import RequestHalf, RequestState
 from extproc.exchange.response import ResponseHalf
 
@@ -21,6 +22,8 @@ class Exchange:
     def receive(self, event: Event, now_ms: int) -> list[Action]:
         """The actions that an event leads to; `now_ms`: Unix time. Raises ProtocolError."""
         if isinstance(event, ResponseHeaders | ResponseBody | ResponseTrailers):
+            if self._request.state is RequestState.START:
+                raise ProtocolError(f"{type(event).__name__} before the request")
             return self._response.receive(event, now_ms)
         return self._request.receive(event, now_ms)
 

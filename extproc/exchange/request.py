@@ -85,6 +85,8 @@ class RequestHalf(Half[RequestState]):
         return RequestState.FORWARDED, [action]
 
     def on_trailers(self, event: RequestTrailers, _now_ms: int) -> Step:
+        if self._context.answered:
+            return self.state, []
         return self.state, [DropTrailers(headers.removals(event.trailers, Headers()))]
 
     def on_late_trailers(self, _event: RequestTrailers, _now_ms: int) -> Step:

@@ -1,0 +1,29 @@
+"""Limits at the edge, after Envoy's advice for edge proxies, aligned with what the protocol lets through."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+# An inner request has up to 200 headers of 64 KiB together (docs/protocol.md, section 7), and Envoy holds
+# what the processor sets to the limits of a request: room for those, Envoy's own, and merged cookies.
+MAX_HEADERS: Final = 256
+MAX_HEADERS_KIB: Final = 96
+
+STREAMS: Final = 100  # at once on one HTTP/2 connection
+SMALLEST_BUFFER: Final = 2**16 - 1  # also HTTP/2's smallest window (RFC 9113, 6.9.2)
+CONNECTION_WINDOW: Final = 2**20
+CONNECTIONS: Final = 50_000
+REGEX_PROGRAM_SIZE: Final = 1_000
+
+HEADERS_TIMEOUT: Final = timedelta(seconds=15)
+STREAM_IDLE: Final = timedelta(seconds=60)  # until a business route's own is in force
+CONNECTION_IDLE: Final = timedelta(hours=1)
+
+
+def body_buffer(max_request: int) -> int:
+    """What Envoy collects of a request's body before it answers 413, in bytes.
+
+    It is also what may be in flight on a connection, so a very small limit is left to the processor.
+    """
+    return max(max_request, SMALLEST_BUFFER)

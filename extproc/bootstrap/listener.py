@@ -1,0 +1,88 @@
+"""The one listener: where clients come in."""
+
+from __future__ import annotations
+
+from envoy_data_plane.envoy.config.core import v3 as core
+from envoy_data_plane.envoy.config.listener import v3 as listener
+from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager import v3 as hcm
+from envoy_data_plane.google.protobuf import Any
+
+from extproc.bootstrap import addresses, limits, tls
+from extproc.bootstrap.access_log import access_log
+from extproc.bootstrap.filters import filters_before_router, router_filter
+from extproc.bootstrap.names import LISTENER, STAT_PREFIX
+from extproc.bootstrap.routes import route_configuration
+from extproc.config.settings import Settings
+
+
+def client_listener(settings: Settings) -> listener.Listener:
+    """HTTP/1.1 and HTTP/2 for clients, over TLS where gateway.yaml has a certificate."""
+    chain = listener.FilterChain(
+        filters=[
+            listener.Filter(
+                name="envoy.filters.network.http_connection_manager",
+                typed_config=Any.pack(_connection_manager(settings)),
+            )
+        ],
+        transport_socket=tls.downstream(settings.tls) if settings.tls else None,
+    )
+    return listener.Listener(
+        name=LISTENER,
+        address=addresses.bound(settings.listen),
+        filter_chains=[chain],
+        per_connection_buffer_limit_bytes=limits.body_buffer(settings.link.max_request),
+    )
+
+
+def guarded_manager(settings: Settings) -> hcm.HttpConnectionManager:
+    """What the link relies on, up to the router: the filters, the routes, and how a request is read.
+
+    What is ambiguous in a request is normalized or refused before any filter sees it.
+    """
+    slashes = hcm.HttpConnectionManagerPathWithEscapedSlashesAction
+    keep_slashes = settings.link.allow_encoded_slash
+    server = hcm.HttpConnectionManagerServerHeaderTransformation.APPEND_IF_ABSENT  # the upstream's is sealed
+    return hcm.HttpConnectionManager(
+        stat_prefix=STAT_PREFIX,
+        route_config=route_configuration(settings),
+        http_filters=filters_before_router(settings),
+        use_remote_address=True,
+        xff_num_trusted_hops=settings.trusted_hops,
+        normalize_path=True,
+        merge_slashes=True,
+        path_with_escaped_slashes_action=slashes.KEEP_UNCHANGED if keep_slashes else slashes.REJECT_REQUEST,
+        server_header_transformation=server,
+        always_set_request_id_in_response=True,
+        max_request_headers_kb=limits.MAX_HEADERS_KIB,
+        request_headers_timeout=limits.HEADERS_TIMEOUT,
+        stream_idle_timeout=limits.STREAM_IDLE,
+        common_http_protocol_options=_common(),
+        http_protocol_options=core.Http1ProtocolOptions(enable_trailers=True),
+        http2_protocol_options=_http2(limits.body_buffer(settings.link.max_request)),
+    )
+
+
+def _connection_manager(settings: Settings) -> hcm.HttpConnectionManager:
+    manager = guarded_manager(settings)
+    manager.http_filters.append(router_filter())
+    manager.access_log = access_log(settings.log)
+    return manager
+
+
+def _common() -> core.HttpProtocolOptions:
+    """Underscores are refused: many a server reads `x_link_opened` as `x-link-opened`."""
+    refuse = core.HttpProtocolOptionsHeadersWithUnderscoresAction.REJECT_REQUEST
+    return core.HttpProtocolOptions(
+        idle_timeout=limits.CONNECTION_IDLE,
+        max_headers_count=limits.MAX_HEADERS,
+        headers_with_underscores_action=refuse,
+    )
+
+
+def _http2(body_buffer: int) -> core.Http2ProtocolOptions:
+    """Over HTTP/2 it is the stream's window, not the connection's buffer, that bounds a body."""
+    return core.Http2ProtocolOptions(
+        max_concurrent_streams=limits.STREAMS,
+        initial_stream_window_size=body_buffer,
+        initial_connection_window_size=max(body_buffer, limits.CONNECTION_WINDOW),
+    )

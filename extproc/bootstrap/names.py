@@ -1,0 +1,17 @@
+"""The names that the sections of the bootstrap know each other by."""
+
+from __future__ import annotations
+
+from typing import Final
+
+EXT_PROC_CLUSTER: Final = "ext_proc"
+EXT_PROC_FILTER: Final = "envoy.filters.http.ext_proc"
+LISTENER: Final = "link"
+STAT_PREFIX: Final = "ingress"
+METADATA: Final = "extproc.link"  # the namespace of the processor's dynamic metadata
+OPENED: Final = "x-link-opened"  # set by the processor alone, on a request that it has opened
+
+
+def upstream_cluster(name: str) -> str:
+    """The cluster of the upstream that gateway.yaml calls `name`."""
+    return f"upstream_{name}"

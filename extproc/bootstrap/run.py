@@ -24,6 +24,15 @@ _DRAIN_POLL_S: Final = 0.1
 _READY_S: Final = 30.0  # names of upstreams may have to be resolved, and health checks to time out
 _KEPT_LINES: Final = 100
 _CHUNK: Final = 2**16  # bytes
+# Killed outright, this process can stop nobody: the kernel then ends Envoy (PR_SET_PDEATHSIG, SIGTERM).
+_TIED: Final = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 15)
+try:
+    os.execv(sys.argv[1], sys.argv[1:])
+except OSError as error:
+    sys.exit(f"{sys.argv[1]}: {error.strerror}")
+"""
 _ACTIVE: Final = f"http.{STAT_PREFIX}.downstream_rq_active"
 
 
@@ -97,7 +106,7 @@ class Envoy:
     async def _spawn(self, options: list[str], cwd: Path) -> Process:
         try:
             self._process = await asyncio.create_subprocess_exec(
-                self._binary,
+                *_command(self._binary),
                 *options,
                 cwd=cwd,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -149,6 +158,11 @@ class Envoy:
             if not await self.admin.counter(_ACTIVE):
                 return
             await asyncio.sleep(_DRAIN_POLL_S)
+
+
+def _command(binary: Path) -> list[str]:
+    tie = [sys.executable, "-ISc", _TIED] if sys.platform == "linux" else []
+    return [*tie, str(binary)]
 
 
 async def _terminate(process: Process, within_s: float) -> None:

@@ -107,7 +107,7 @@ async def test_a_port_in_use(tmp_path: Path) -> None:
 
 
 async def test_a_program_that_can_not_be_run(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"nothing does not start: No such file or directory$"):
+    with pytest.raises(UserError, match=r"nothing: No such file or directory$"):
         await Envoy(tmp_path / "nothing").start("", tmp_path)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -166,8 +167,7 @@ def command(tmp_path: Path, stack: Stack) -> Iterator[subprocess.Popen[str]]:
 def test_up_finishes_the_exchange_under_way_and_ends_with_0(
     command: subprocess.Popen[str], stack: Stack
 ) -> None:
-    assert command.stdout is not None
-    address = next(word for word in command.stdout.readline().split() if word.startswith("http")).rstrip(",")
+    address = _address(command)
     body, opener = _without_a_wait(stack, path="/sleep?s=1.5")
     answers: list[httpx.Response] = []
 
@@ -185,6 +185,25 @@ def test_up_finishes_the_exchange_under_way_and_ends_with_0(
     assert command.wait(10) == 0
 
 
+def test_an_envoy_ends_with_an_up_that_is_killed(command: subprocess.Popen[str]) -> None:
+    address = httpx.URL(_address(command))
+    command.kill()
+    for _ in range(100):
+        try:
+            socket.create_connection((address.host, address.port or 0), timeout=1).close()
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.05)
+    raise AssertionError("Envoy still listens")
+
+
+def _address(command: subprocess.Popen[str]) -> str:
+    """What `extproc up` says that it listens on."""
+    assert command.stdout is not None
+    words = command.stdout.readline().split()
+    return next(word for word in words if word.startswith("http")).rstrip(",")
+
+
 def _without_a_wait(stack: Stack, path: str) -> tuple[bytes, Any]:
     """An envelope that a store made a second ago accepts: dated almost 30 s on, as by a fast clock."""
     time.sleep(1)
@@ -196,9 +215,9 @@ def test_a_clients_trailers_never_reach_the_upstream(stack: Stack) -> None:
     head = "POST /_link HTTP/1.1\r\nhost: gw.localhost\r\ncontent-type: application/privatelink\r\n"
     head += "transfer-encoding: chunked\r\ntrailer: x-evil\r\nconnection: close\r\n\r\n"
     chunk = f"{len(body):x}\r\n".encode() + body + b"\r\n0\r\n"
-    with stack.dial() as socket:
-        socket.sendall(head.encode() + chunk + b"x-evil: 1\r\nx-link-opened: 1\r\n\r\n")
-        raw = b"".join(iter(lambda: socket.recv(65536), b""))
+    with stack.dial() as connection:
+        connection.sendall(head.encode() + chunk + b"x-evil: 1\r\nx-link-opened: 1\r\n\r\n")
+        raw = b"".join(iter(lambda: connection.recv(65536), b""))
     answer, _, sealed = raw.partition(b"\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200")
     size, _, rest = sealed.partition(b"\r\n")

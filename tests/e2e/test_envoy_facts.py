@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
 import pytest
 import pytest_asyncio
@@ -222,7 +223,7 @@ async def test_an_ok_close_sends_the_request_on_unless_the_route_leads_nowhere(
                     del route["direct_response"]
                     route["route"] = {"cluster": "upstream_main"}
 
-    before, processor = len(upstream.seen), Processor({"request_body": lambda _: None})
+    before, processor = len(upstream.seen), Processor({"request_body": lambda _: grpc.StatusCode.OK})
     async with gateway(tmp_path, upstream, processor, change=unguard) as own:
         assert (await own.post(b"envelope")).status_code == (503 if guarded else 200)
     assert [seen.body for seen in upstream.seen[before:]] == ([] if guarded else [b"envelope"])

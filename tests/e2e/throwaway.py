@@ -31,7 +31,7 @@ from extproc.config.load import load
 from tests.e2e.stack import configuration
 from tests.e2e.upstream import Upstream
 
-Replies = Iterable[Reply] | None  # None: end the stream with OK
+Replies = Iterable[Reply] | grpc.StatusCode  # a status ends the stream with it
 Script = Callable[[Any], Replies | Awaitable[Replies]]  # of one part of a ProcessingRequest: headers, a body
 Change = Callable[[dict[str, Any]], None]
 
@@ -53,6 +53,7 @@ class Processor:
 
     scripts: dict[str, Script] = field(default_factory=dict)
     messages: list[Any] = field(default_factory=list)
+    _server: Any = None
 
     def play(self, **scripts: Script) -> None:
         """From here on: these scripts, and nothing heard yet."""
@@ -63,6 +64,19 @@ class Processor:
     def phases(self) -> list[str]:
         return [message.WhichOneof("request") for message in self.messages]
 
+    async def start(self, socket: Path) -> None:
+        """Serve, and be healthy."""
+        self._server = server = grpc.aio.server()
+        ext_proc_grpc.add_ExternalProcessorServicer_to_server(SimpleNamespace(Process=self.process), server)
+        healthy = health.aio.HealthServicer()  # type: ignore[attr-defined]  # missing from its stubs
+        health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+        server.add_insecure_port(f"unix:{socket}")
+        await server.start()
+
+    async def stop(self) -> None:
+        """Be gone, at once."""
+        await self._server.stop(None)
+
     async def process(self, messages: AsyncIterator[Any], context: Any) -> None:
         async for message in messages:
             self.messages.append(message)
@@ -70,7 +84,10 @@ class Processor:
             replies = self.scripts.get(phase, partial(passing, phase))(getattr(message, phase))
             if isinstance(replies, Awaitable):
                 replies = await replies
-            if replies is None:
+            if replies is grpc.StatusCode.OK:
+                return
+            if isinstance(replies, grpc.StatusCode):
+                await context.abort(replies, "as told")
                 return
             for reply in replies:
                 await context.write(reply)
@@ -98,14 +115,17 @@ class Gateway:
 
     async def access_log(self, answer: httpx.Response) -> dict[str, Any]:
         """The line of Envoy's access log for the request behind `answer`, once it is written."""
-        file, request_id = self.folder / "access.log", answer.headers["x-request-id"]
+        return await self.logged(request_id=answer.headers["x-request-id"])
+
+    async def logged(self, **fields: str) -> dict[str, Any]:
+        """The first line with these fields, once it is written."""
         for _ in range(100):
-            for line in file.read_text().splitlines():
+            for line in (self.folder / "access.log").read_text().splitlines():
                 entry: dict[str, Any] = json.loads(line)
-                if entry.get("request_id") == request_id:
+                if fields.items() <= entry.items():
                     return entry
             await asyncio.sleep(0.05)
-        raise AssertionError(f"no line for {request_id}")
+        raise AssertionError(f"no line with {fields}")
 
 
 def nothing(_document: dict[str, Any]) -> None:
@@ -116,15 +136,17 @@ def nothing(_document: dict[str, Any]) -> None:
 async def gateway(
     folder: Path, upstream: Upstream, *processors: Processor, change: Change = nothing, **settings: Any
 ) -> AsyncIterator[Gateway]:
-    """`change` edits the bootstrap before Envoy gets it; `settings` replace sections of gateway.yaml."""
+    """`change` edits the bootstrap before Envoy gets it; `settings` replace what is in gateway.yaml."""
     file = folder / "gateway.yaml"
-    file.write_text(yaml.safe_dump(configuration(upstream, workers=len(processors), **settings)))
+    own = {"workers": max(1, len(processors)), **settings}
+    file.write_text(yaml.safe_dump(configuration(upstream, **own)))
     (folder / "state").mkdir(mode=0o700)
     document = yaml.safe_load(to_yaml(bootstrap(load(file))))
     change(document)
     async with AsyncExitStack() as stack:
         for index, processor in enumerate(processors):
-            await stack.enter_async_context(_serving(processor, folder / f"state/worker-{index}.sock"))
+            await processor.start(folder / f"state/worker-{index}.sock")
+            stack.push_async_callback(processor.stop)
         envoy = Envoy(find_envoy(None), on_log=lambda _line: None)
         stack.push_async_callback(envoy.stop)
         await envoy.start(yaml.safe_dump(document), folder, concurrency=1)
@@ -132,20 +154,6 @@ async def gateway(
             base_url="http://{}:{}".format(*envoy.address), headers={"host": "gw.localhost"}, timeout=10
         )
         yield Gateway(folder, envoy.address, await stack.enter_async_context(http))
-
-
-@asynccontextmanager
-async def _serving(processor: Processor, socket: Path) -> AsyncIterator[None]:
-    server = grpc.aio.server()
-    ext_proc_grpc.add_ExternalProcessorServicer_to_server(SimpleNamespace(Process=processor.process), server)
-    healthy = health.aio.HealthServicer()  # type: ignore[attr-defined]  # missing from its stubs
-    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-    server.add_insecure_port(f"unix:{socket}")
-    await server.start()
-    try:
-        yield
-    finally:
-        await server.stop(None)
 
 
 def connection_manager(document: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ EVENT = re.compile(r"[a-z]+([._][a-z]+)*")
 
 def test_its_commands_print_what_it_shows(tmp_path: Path) -> None:
     script = to_run(blocks(elsewhere(PAGE)))
-    printed = outputs(script, tmp_path, timeout_s=60)
+    printed = outputs(script, tmp_path, timeout_s=120)
     assert len(printed) == len(script), printed[-1]
     wrong = [
         f"$ {command.text}\n{said}\n(expected)\n{command.expected}"

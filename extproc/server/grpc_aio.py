@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections import Counter
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
-from typing import Final
+from typing import Any, Final
 
 import grpc
 from envoy.service.ext_proc.v3 import external_processor_pb2_grpc as ext_proc_grpc
@@ -30,8 +31,19 @@ _SMALLEST_LIMIT: Final = 16 * 2**20  # a streamed body comes in pieces of severa
 _MOST_STREAMS: Final = 1024  # a connection; Envoy's default limit of requests to a cluster
 _CANCELLATION_S: Final = 0.1
 _CLOSING_S: Final = 1.0  # for Envoy to end streams whose exchange is over
+_CHECKED_WITHIN_S: Final = 1.25  # Envoy asks for the health of a worker every second
 
 _Context = grpc.aio.ServicerContext[ProcessingRequest, ProcessingResponse]
+
+
+class _Health(health.aio.HealthServicer):  # type: ignore[misc, name-defined]  # missing from its stubs
+    """Remembers when it was last asked: whoever asks has to hear of a drain before the socket goes."""
+
+    asked_at = -math.inf  # by the loop's clock
+
+    async def Check(self, request: Any, context: _Context) -> Any:  # noqa: N802  # the method's gRPC name
+        self.asked_at = asyncio.get_running_loop().time()
+        return await super().Check(request, context)
 
 
 class GrpcServer:
@@ -44,7 +56,7 @@ class GrpcServer:
         self._index = index
         self._log = log
         self._quiet = asyncio.Event()
-        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # missing from its stubs
+        self._health = _Health()
         self._server = grpc.aio.server(options=_options(settings))
         ext_proc_grpc.add_ExternalProcessorServicer_to_server(
             SimpleNamespace(Process=self._process), self._server
@@ -65,12 +77,15 @@ class GrpcServer:
     async def drain(self, timeout_s: float) -> None:
         """Report NOT_SERVING, and wait until no exchange is open, or for `timeout_s`.
 
-        New exchanges are still served while others are open: Envoy needs a moment to hear of it.
+        New exchanges are served until Envoy has heard of it: the socket must not go before.
         """
         await self._health.enter_graceful_shutdown()
-        self._note_quiet()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._quiet.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                if asyncio.get_running_loop().time() - self._health.asked_at < _CHECKED_WITHIN_S:
+                    await asyncio.sleep(_CHECKED_WITHIN_S)
+                self._note_quiet()
+                await self._quiet.wait()
 
     async def stop(self) -> int:
         """Stop listening, and cut off what is open: how many exchanges that was."""

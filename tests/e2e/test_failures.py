@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -82,6 +82,53 @@ def test_a_frozen_worker_is_an_error_after_the_message_timeout(fragile: Stack) -
     assert answer.status_code in {500, 503, 504}
     assert len(fragile.upstream.seen) == before
     assert serves_again(fragile)
+
+
+def test_workers_restarted_one_by_one_cost_no_request(tmp_path: Path, upstream: Upstream) -> None:
+    with running(tmp_path, upstream, configuration(upstream)) as stack:
+        restarted = threading.Event()
+        with ThreadPoolExecutor(1) as pool:
+            statuses = pool.submit(_statuses, stack, restarted)
+            for index in (0, 1):
+                _terminate(stack, index)
+                _wait_until(lambda: _healthy_workers(stack) == 1)
+                _wait_until(lambda: _healthy_workers(stack) == 2)
+            restarted.set()
+        assert len(statuses.result()) > 100
+        assert set(statuses.result()) == {200}
+
+
+def _terminate(stack: Stack, index: int) -> None:
+    assert stack.supervisor is not None
+    pid = stack.supervisor.pids[index]
+    assert pid is not None
+    os.kill(pid, signal.SIGTERM)
+
+
+def _healthy_workers(stack: Stack) -> int:
+    """As Envoy sees them."""
+    text = httpx.get(f"{stack.admin}/clusters").text
+    return sum(
+        line.startswith("ext_proc::state/") and line.endswith("health_flags::healthy")
+        for line in text.splitlines()
+    )
+
+
+def _statuses(stack: Stack, stop: threading.Event) -> list[int]:
+    """Of sealed requests, one after the other."""
+    statuses = []
+    while not stop.is_set():
+        statuses.append(send(stack, "/steady")[0].status_code)
+        time.sleep(0.005)
+    return statuses
+
+
+def _wait_until(done: Callable[[], bool]) -> None:
+    for _ in range(200):
+        if done():
+            return
+        time.sleep(0.05)
+    raise AssertionError("not within 10 s")
 
 
 def test_without_any_processor_nothing_passes(tmp_path: Path, upstream: Upstream) -> None:

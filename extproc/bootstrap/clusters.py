@@ -53,7 +53,7 @@ def _upstream(settings: Settings, name: str, upstream: Upstream) -> cluster.Clus
             own, (addresses.socket(address.host, address.port) for address in upstream.endpoints)
         ),
         health_checks=_health_checks(settings, name, upstream),
-        common_lb_config=panic(upstream.panic_threshold),
+        common_lb_config=balancing(upstream.panic_threshold),
         outlier_detection=_outliers(),
         circuit_breakers=_breakers(upstream),
         transport_socket=tls.upstream(_tls_name(upstream)) if upstream.tls else None,
@@ -61,9 +61,14 @@ def _upstream(settings: Settings, name: str, upstream: Upstream) -> cluster.Clus
     )
 
 
-def panic(percent: int) -> cluster.ClusterCommonLbConfig:
-    """With fewer healthy endpoints than `percent`, all are used; 0: never."""
-    return cluster.ClusterCommonLbConfig(healthy_panic_threshold=kind.Percent(value=float(percent)))
+def balancing(panic_percent: int) -> cluster.ClusterCommonLbConfig:
+    """With fewer healthy endpoints than `panic_percent`, all are used; 0: never.
+
+    What a health check finds is in force at once: by default Envoy may sit on it for a second.
+    """
+    return cluster.ClusterCommonLbConfig(
+        healthy_panic_threshold=kind.Percent(value=float(panic_percent)), update_merge_window=timedelta()
+    )
 
 
 def _health_checks(settings: Settings, name: str, upstream: Upstream) -> list[core.HealthCheck]:

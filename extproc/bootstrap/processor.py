@@ -11,7 +11,7 @@ from envoy_data_plane.envoy.extensions.upstreams.http import v3 as http
 from envoy_data_plane.google.protobuf import Any
 
 from extproc.bootstrap import addresses, tls
-from extproc.bootstrap.clusters import HTTP_OPTIONS, discovery, load_assignment, panic
+from extproc.bootstrap.clusters import HTTP_OPTIONS, balancing, discovery, load_assignment
 from extproc.bootstrap.names import EXT_PROC_CLUSTER
 from extproc.config.settings import Settings
 
@@ -38,7 +38,7 @@ def processor_cluster(settings: Settings) -> cluster.Cluster:
         connect_timeout=timedelta(seconds=1),
         load_assignment=load_assignment(EXT_PROC_CLUSTER, hosts),
         health_checks=[_health_check(settings)],
-        common_lb_config=panic(0),
+        common_lb_config=balancing(0),
         outlier_detection=_outliers(),
         circuit_breakers=_breakers(),
         transport_socket=socket,

@@ -30,7 +30,6 @@ class Context:
     peer: str = ""
     opened: OpenedRequest | None = None
     forwarded: CookieContext | None = None  # set once the inner request has taken the outer one's place
-    answered: bool = False
 
     def seal(self, inner: pb.InnerResponse, now_ms: int, set_cookie: tuple[bytes, ...] = ()) -> Response:
         """The outer response that carries `inner`."""
@@ -44,7 +43,6 @@ class Context:
 
     def refuse(self, error: LinkError, now_ms: int) -> list[Action]:
         """The answer to what the client got wrong: a plain problem, or a sealed fault once it has opened."""
-        self.answered = True
         log = Log("refused", str(error))
         if self.opened is None or error.code in PROBLEMS:
             response = answers.problem(self.gateway, self.outer, error.code)

@@ -6,9 +6,8 @@ from extproc.exchange.actions import Action
 from extproc.exchange.context import Context, Random
 from extproc.exchange.events import Event, ResponseBody, ResponseHeaders, ResponseTrailers
 from extproc.exchange.gateway import Gateway
-from extproc.exchange.machine import ProtocolError
 from extproc.exchange.request import RequestHalf, RequestState
-from extproc.exchange.response import ResponseHalf
+from extproc.exchange.response import ResponseHalf, ResponseState
 
 
 class Exchange:
@@ -21,12 +20,17 @@ class Exchange:
 
     def receive(self, event: Event, now_ms: int) -> list[Action]:
         """The actions that an event leads to; `now_ms`: Unix time. Raises ProtocolError."""
-        if isinstance(event, ResponseHeaders | ResponseBody | ResponseTrailers):
-            if self._request.state is RequestState.START:
-                raise ProtocolError(f"{type(event).__name__} before the request")
-            return self._response.receive(event, now_ms)
-        return self._request.receive(event, now_ms)
+        if self._is_answered():
+            return []  # Envoy sent it before it read the answer
+        if not isinstance(event, ResponseHeaders | ResponseBody | ResponseTrailers):
+            return self._request.receive(event, now_ms)
+        if isinstance(event, ResponseHeaders):
+            self._request.receive(event, now_ms)
+        return self._response.receive(event, now_ms)
 
     def is_open(self) -> bool:
         """Whether an answer is owed. Until it is given an OK end would have Envoy go on unprocessed."""
-        return self._request.state is not RequestState.START and not self._context.answered
+        return self._request.state is not RequestState.START and not self._is_answered()
+
+    def _is_answered(self) -> bool:
+        return RequestState.ANSWERED is self._request.state or ResponseState.ANSWERED is self._response.state

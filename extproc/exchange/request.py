@@ -10,7 +10,14 @@ from extproc.errors import Code, LinkError
 from extproc.exchange import answers
 from extproc.exchange.actions import Action, Answer, AwaitBody, CheckReplay, DropTrailers, Forward
 from extproc.exchange.context import Context
-from extproc.exchange.events import ReplayChecked, RequestBody, RequestHeaders, RequestTrailers
+from extproc.exchange.events import (
+    ReplayChecked,
+    RequestBody,
+    RequestEvent,
+    RequestHeaders,
+    RequestTrailers,
+    ResponseHeaders,
+)
 from extproc.exchange.machine import Half, ProtocolError, Transition
 from extproc.link.envelope import OpenedRequest, media_form, open_request
 from extproc.link.replay import Verdict, check_freshness
@@ -30,6 +37,7 @@ class RequestState(Enum):
     REPLAY_ASKED = auto()
     FORWARDED = auto()
     ANSWERED = auto()
+    OVERTAKEN = auto()  # Envoy answers before the envelope has opened: a 413, say
 
 
 class RequestHalf(Half[RequestState]):
@@ -56,8 +64,6 @@ class RequestHalf(Half[RequestState]):
 
     def on_body(self, event: RequestBody, now_ms: int) -> Step:
         context, gateway = self._context, self._context.gateway
-        if context.answered:  # Envoy has refused the request meanwhile
-            return RequestState.ANSWERED, []
         if len(event.data) > gateway.max_request:
             raise LinkError(Code.TOO_LARGE, f"an envelope of {len(event.data)} bytes")
         context.opened = opened = open_request(gateway.keyring, event.data, now_ms // 1000)
@@ -72,8 +78,8 @@ class RequestHalf(Half[RequestState]):
 
     def on_replay_checked(self, event: ReplayChecked, now_ms: int) -> Step:
         context = self._context
-        if context.answered or context.opened is None:
-            return RequestState.ANSWERED, []
+        if context.opened is None:
+            raise AssertionError("asked about a request that has not opened")
         if event.verdict is Verdict.SEEN:
             raise LinkError(Code.REPLAYED, "this exchange has run")
         if event.verdict is Verdict.UNAVAILABLE:
@@ -85,18 +91,21 @@ class RequestHalf(Half[RequestState]):
         return RequestState.FORWARDED, [action]
 
     def on_trailers(self, event: RequestTrailers, _now_ms: int) -> Step:
-        if self._context.answered:
-            return self.state, []
-        return self.state, [DropTrailers(headers.removals(event.trailers, Headers()))]
+        return RequestState.FORWARDED, [DropTrailers(headers.removals(event.trailers, Headers()))]
 
-    def on_late_trailers(self, _event: RequestTrailers, _now_ms: int) -> Step:
-        return self.state, []
+    def on_trailers_alone(self, _event: RequestTrailers, _now_ms: int) -> Step:
+        raise LinkError(Code.BAD_ENVELOPE, "trailers without a body")
+
+    def on_response(self, _event: ResponseHeaders, _now_ms: int) -> Step:
+        return RequestState.FORWARDED, []
+
+    def on_overtaken(self, _event: RequestEvent | ResponseHeaders, _now_ms: int) -> Step:
+        return RequestState.OVERTAKEN, []
 
     def refuse(self, error: LinkError, now_ms: int) -> Step:
         return RequestState.ANSWERED, self._context.refuse(error, now_ms)
 
     def _answer(self, response: Response) -> Step:
-        self._context.answered = True
         return RequestState.ANSWERED, [Answer(response, self._context.metadata("answered"))]
 
     table: ClassVar = {
@@ -109,8 +118,14 @@ class RequestHalf(Half[RequestState]):
         (RequestState.REPLAY_ASKED, ReplayChecked): Transition(
             on_replay_checked, (RequestState.FORWARDED, RequestState.ANSWERED)
         ),
+        (RequestState.BODY_AWAITED, RequestTrailers): Transition(on_trailers_alone, (RequestState.ANSWERED,)),
         (RequestState.FORWARDED, RequestTrailers): Transition(on_trailers, (RequestState.FORWARDED,)),
-        (RequestState.ANSWERED, RequestTrailers): Transition(on_late_trailers, (RequestState.ANSWERED,)),
+        (RequestState.FORWARDED, ResponseHeaders): Transition(on_response, (RequestState.FORWARDED,)),
+        (RequestState.BODY_AWAITED, ResponseHeaders): Transition(on_overtaken, (RequestState.OVERTAKEN,)),
+        (RequestState.REPLAY_ASKED, ResponseHeaders): Transition(on_overtaken, (RequestState.OVERTAKEN,)),
+        (RequestState.OVERTAKEN, RequestBody): Transition(on_overtaken, (RequestState.OVERTAKEN,)),
+        (RequestState.OVERTAKEN, ReplayChecked): Transition(on_overtaken, (RequestState.OVERTAKEN,)),
+        (RequestState.OVERTAKEN, RequestTrailers): Transition(on_overtaken, (RequestState.OVERTAKEN,)),
     }
 
 

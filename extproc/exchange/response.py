@@ -33,8 +33,6 @@ class ResponseHalf(Half[ResponseState]):
         self._body = bytearray()
 
     def on_headers(self, event: ResponseHeaders, now_ms: int) -> Step:
-        if self._context.answered:  # Envoy sent its own refusal before it read ours
-            return ResponseState.ANSWERED, []
         self._headers = event.headers
         length = event.headers.text("content-length")
         if event.end_of_stream:
@@ -54,16 +52,10 @@ class ResponseHalf(Half[ResponseState]):
     def on_trailers(self, event: ResponseTrailers, now_ms: int) -> Step:
         return self._respond(now_ms, trailers=event.trailers)
 
-    def on_late(self, _event: ResponseBody | ResponseTrailers, _now_ms: int) -> Step:
-        """What Envoy had sent before it read the answer."""
-        return ResponseState.ANSWERED, []
-
     def refuse(self, error: LinkError, now_ms: int) -> Step:
         return ResponseState.ANSWERED, self._context.refuse(error, now_ms)
 
     def _respond(self, now_ms: int, *, had_body: bool = True, trailers: Headers | None = None) -> Step:
-        context = self._context
-        context.answered = True
         status = int(self._headers.get(":status") or 0)
         response, metadata, logs = self._sealed(status, trailers or Headers(), now_ms)
         action = Respond(
@@ -103,8 +95,6 @@ class ResponseHalf(Half[ResponseState]):
             on_body, (ResponseState.COLLECTING, ResponseState.ANSWERED)
         ),
         (ResponseState.COLLECTING, ResponseTrailers): Transition(on_trailers, (ResponseState.ANSWERED,)),
-        (ResponseState.ANSWERED, ResponseBody): Transition(on_late, (ResponseState.ANSWERED,)),
-        (ResponseState.ANSWERED, ResponseTrailers): Transition(on_late, (ResponseState.ANSWERED,)),
     }
 
 

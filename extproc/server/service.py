@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from extproc import envoy_api
 from extproc.envoy_api import ProcessingRequest, ProcessingResponse
 from extproc.errors import ExtprocError
 from extproc.exchange.actions import Action, CheckReplay, Log
-from extproc.exchange.events import Event, ReplayChecked
+from extproc.exchange.events import Event, ReplayChecked, RequestHeaders
 from extproc.exchange.exchange import Exchange
 from extproc.exchange.gateway import Gateway
 from extproc.exchange.machine import ProtocolError
@@ -30,11 +31,17 @@ class StreamError(ExtprocError):
 class Service:
     """What all streams of a worker share."""
 
-    def __init__(self, gateway: Gateway, store: ReplayStore, now_ms: Callable[[], int] = _now_ms) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        store: ReplayStore,
+        now_ms: Callable[[], int] = _now_ms,
+        log: FilteringBoundLogger | None = None,
+    ) -> None:
         self.gateway = gateway
         self.store = store
         self.now_ms = now_ms
-        self.log = structlog.get_logger("extproc.exchange")
+        self.log: FilteringBoundLogger = log or structlog.get_logger()
         self.open_exchanges = 0
 
     def stream(self) -> Stream:
@@ -48,6 +55,7 @@ class Stream:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._exchange = Exchange(service.gateway, os.urandom)
+        self._request_id: str | None = None
         self._counted = False
 
     def receive(self, message: ProcessingRequest) -> list[ProcessingResponse]:
@@ -72,6 +80,8 @@ class Stream:
 
     def _actions(self, event: Event) -> list[Action]:
         service, actions = self._service, []
+        if isinstance(event, RequestHeaders):
+            self._request_id = event.headers.text("x-request-id")
         for action in self._exchange.receive(event, service.now_ms()):
             match action:
                 case CheckReplay(exchange_id, sent_at_ms, key_created_at):
@@ -79,7 +89,7 @@ class Stream:
                     verdict = ask(service.store, exchange_id, sent_at_ms, key_created_at, now_ms)
                     actions += self._actions(ReplayChecked(verdict))
                 case Log(name, detail):
-                    service.log.info(name, detail=detail)
+                    service.log.info(name, detail=detail, request_id=self._request_id)
                 case _:
                     actions.append(action)
         return actions

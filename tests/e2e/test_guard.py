@@ -72,6 +72,16 @@ def test_every_flipped_byte_gets_the_same_answer(stack: Stack) -> None:
     assert answers == {(400, b'{"type":"urn:privatelink:problem:bad-envelope"}')}
 
 
+def test_a_chunked_body_of_nothing_but_trailers_gets_it_too(stack: Stack) -> None:
+    head = "POST /_link HTTP/1.1\r\nhost: gw.localhost\r\ncontent-type: application/privatelink\r\n"
+    with stack.dial() as connection:
+        connection.sendall(f"{head}transfer-encoding: chunked\r\nconnection: close\r\n\r\n".encode())
+        connection.sendall(b"0\r\nx-note: 1\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b'{"type":"urn:privatelink:problem:bad-envelope"}' in answer
+
+
 def test_an_unknown_key_is_told(stack: Stack) -> None:
     body, _ = stack.sealer.seal()
     answer = stack.http.post("/_link", content=body[:2] + bytes(8) + body[10:], headers=ENVELOPE)

@@ -114,5 +114,5 @@ def test_an_event_out_of_place_is_a_protocol_error() -> None:
     exchange = Exchange(gateway(), random)
     with pytest.raises(ProtocolError, match="RequestBody while START"):
         exchange.receive(RequestBody(b"", end_of_stream=True), NOW_MS)
-    with pytest.raises(ProtocolError, match="ResponseBody before the request"):
+    with pytest.raises(ProtocolError, match="ResponseBody while START"):
         exchange.receive(ResponseBody(b"", end_of_stream=True), NOW_MS)

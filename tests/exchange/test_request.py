@@ -94,6 +94,13 @@ def test_the_clients_trailers_go_no_further() -> None:
     assert exchange.receive(RequestTrailers(trailers), NOW_MS) == [DropTrailers(("x-note", "x-link-opened"))]
 
 
+def test_trailers_without_a_body_are_a_bad_envelope() -> None:
+    exchange, _ = started(sealed_headers())
+    assert (
+        problem_of(exchange.receive(RequestTrailers(Headers([("x-note", b"1")])), NOW_MS)) == "bad-envelope"
+    )
+
+
 def test_trailers_after_an_answer_are_not_replied_to() -> None:
     exchange, _ = started(sealed_headers())
     exchange.receive(RequestBody(b"\xff", end_of_stream=False), NOW_MS)

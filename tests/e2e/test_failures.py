@@ -84,6 +84,21 @@ def test_a_frozen_worker_is_an_error_after_the_message_timeout(fragile: Stack) -
     assert serves_again(fragile)
 
 
+def test_a_worker_frozen_before_the_answer_is_an_error_after_the_idle_timeout(fragile: Stack) -> None:
+    body, _ = fragile.sealer.seal(authority="slow.example.com", path="/sleep?s=0.3")
+    pid = worker_pid(fragile)
+    threading.Timer(0.15, os.kill, (pid, signal.SIGSTOP)).start()
+    try:
+        began = time.monotonic()
+        answer = fragile.http.post("/_link", content=body, headers=ENVELOPE)
+        assert time.monotonic() - began < 5
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert answer.status_code == 504
+    assert b"hello" not in answer.content
+    assert "x-upstream" not in answer.headers
+
+
 def test_workers_restarted_one_by_one_cost_no_request(tmp_path: Path, upstream: Upstream) -> None:
     with running(tmp_path, upstream, configuration(upstream)) as stack:
         restarted = threading.Event()

@@ -54,7 +54,9 @@ Cache = Annotated[
 ]
 RequirePq = Annotated[bool, typer.Option("--require-pq", help="Post-quantum gateway keys only.")]
 InsecureHttp = Annotated[bool, typer.Option("--insecure-http", help="Allow an http link off loopback.")]
-Timeout = Annotated[float, typer.Option(min=0.001, metavar="SECONDS", help="The longest silence.")]
+Timeout = Annotated[
+    float, typer.Option(min=0.001, max=86_400, metavar="SECONDS", help="The longest silence.")
+]
 
 
 def fetch(
@@ -118,20 +120,34 @@ def _request(method: str, url: str, lines: list[str], data: list[str] | None) ->
     given = [_field(line) for line in lines]
     fields = [pair for pair in defaults if pair[0] not in {name.lower() for name, _ in given}]
     fields += [(name, value) for name, value in given if value is not None]
-    raw = [(name.encode(), value.encode()) for name, value in fields]
+    raw = [(_bytes(name), _bytes(value)) for name, value in fields]
+    if not method.isascii():
+        raise UserError(f"expected a method such as GET, not {method!r}")
+    return httpx.Request(method or ("GET" if body is None else "POST"), _url(url), headers=raw, content=body)
+
+
+def _url(text: str) -> httpx.URL:
+    import httpx
+
     try:
-        request = httpx.Request(method or ("GET" if body is None else "POST"), url, headers=raw, content=body)
-    except httpx.InvalidURL as error:
-        raise UserError(f"{url!r} is no URL: {error}") from error
-    if request.url.scheme not in {"http", "https"} or not request.url.host:
-        raise UserError(f'expected a URL such as "https://shop.example.com/", not {url!r}')
-    return request
+        url = httpx.URL(text)
+        is_whole = url.scheme in {"http", "https"} and url.host  # which is decoded as it is read
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise UserError(f"{text!r} is no URL: {error}") from error
+    if not is_whole:
+        raise UserError(f'expected a URL such as "https://shop.example.com/", not {text!r}')
+    return url
+
+
+def _bytes(argument: str) -> bytes:
+    """An argument as it was typed, in whatever encoding."""
+    return argument.encode("utf-8", "surrogateescape")
 
 
 def _read(part: str) -> bytes:
     if part == "@-":
         return sys.stdin.buffer.read()
-    return Path(part[1:]).read_bytes() if part.startswith("@") else part.encode("utf-8", "surrogateescape")
+    return Path(part[1:]).read_bytes() if part.startswith("@") else _bytes(part)
 
 
 def _field(line: str) -> tuple[str, str | None]:
@@ -154,6 +170,12 @@ def _exchange(client: httpx.Client, request: httpx.Request, *, follow: bool) -> 
     except httpx.RequestError as error:
         _note(f"extproc: {_explained(error)}")
         raise typer.Exit(1) from error
+    except (httpx.InvalidURL, UnicodeError) as error:  # httpx reads `location` whether it follows or not
+        _note(f"extproc: the upstream redirects to what is no URL: {error}")
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        _note("extproc: interrupted (outcome unknown)")
+        raise
     return [*((hop, b"") for hop in response.history), (response, body)]
 
 
@@ -174,11 +196,21 @@ def _write(hops: list[Hop], output: str, *, include: bool, fail: bool) -> None:
         _note(f"extproc: the upstream said {response.status_code} {response.reason_phrase}")
         raise typer.Exit(1)
     head = b"".join(_head(hop) for hop, _ in hops) if include else b""
+    try:
+        _put(head + body, output)
+    except BrokenPipeError:  # a reader that leaves is no error
+        raise
+    except OSError as error:
+        name = "standard output" if output == "-" else output
+        raise UserError(f"{name}: {error.strerror} (the request was carried out)") from error
+
+
+def _put(data: bytes, output: str) -> None:
     if output == "-":
-        sys.stdout.buffer.write(head + body)
+        sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     else:
-        Path(output).write_bytes(head + body)
+        Path(output).write_bytes(data)
 
 
 def _head(response: httpx.Response) -> bytes:

@@ -21,6 +21,7 @@ from extproc.client.directories import Choice
 from extproc.client.errors import BAD_RESPONSE, LinkError, may_have_run
 from extproc.client.fetching import choose, renew
 from extproc.client.inner import check_request, to_inner, to_response
+from extproc.client.jar import keep_cookies
 from extproc.client.outer import MAX_RESPONSE, open_answer, sealed_request
 from extproc.client.session import Session
 from extproc.client.steps import Answer, ReadBody, Send, Steps, Wait
@@ -73,7 +74,12 @@ def exchange(session: Session, request: httpx.Request) -> Steps[httpx.Response]:
         return (yield from _attempt(session, call))
     except httpx.TransportError as error:
         second = error
-    raise _told(first, second)
+    if _is_first_told(first, second):
+        first.add_note(f"sealed once more, it failed again: {second!r}")
+        raise first
+    if isinstance(second, LinkError):
+        second.outcome_unknown |= may_have_run(first)
+    raise second from first
 
 
 def _prepare(session: Session, request: httpx.Request) -> Steps[Call]:
@@ -103,7 +109,7 @@ def _attempt(session: Session, call: Call) -> Steps[httpx.Response]:
     session.cookies.set_cookie_header(outer)
     answer: Answer = yield Send(outer, MAX_RESPONSE)
     inner = open_answer(answer, sealed.opener)
-    session.cookies.extract_cookies(httpx.Response(200, headers=answer.headers, request=outer))
+    keep_cookies(session.cookies, answer.headers, outer)
     session.directories.heard(inner.directory_serial)
     _check_fault(session, inner)
     facts = {
@@ -170,15 +176,15 @@ _REMEDIES: Final[Mapping[str, Remedy]] = {
 }
 
 
-def _told(first: httpx.TransportError, second: httpx.TransportError) -> httpx.TransportError:
-    """The failure to report of two: never one that denies what the first sealing may have done."""
-    if not may_have_run(first) or may_have_run(second):
-        return second
-    if not isinstance(second, LinkError):
-        return first
-    second.outcome_unknown = True
-    return second
+def _is_first_told(first: httpx.TransportError, second: httpx.TransportError) -> bool:
+    """Which failure of two to report. What the first sealing may have done must not be denied, as an error
+    of httpx's own would by its type; and `replayed` is but the echo of the first, whose answer was lost."""
+    if not may_have_run(first):
+        return False
+    if isinstance(second, LinkError):
+        return second.fault == Code.REPLAYED
+    return not may_have_run(second)
 
 
 def _too_large(limit: int) -> LinkError:
-    return LinkError(Code.TOO_LARGE, f"the gateway takes {limit} bytes, sealed; nothing was sent")
+    return LinkError(Code.TOO_LARGE, f"the gateway takes {limit} bytes, sealed")

@@ -10,7 +10,7 @@ import httpx
 from extproc import errors
 from extproc.client.errors import BAD_RESPONSE, LinkError
 from extproc.link.pb import privatelink_pb2 as pb
-from extproc.link.validation import ValidationRules, is_field, validate_request
+from extproc.link.validation import ValidationRules, is_field, validate_request, why_no_field
 from extproc.message import Field
 
 # Fields of one connection (RFC 9110, 7.6.1), and `host`, which the authority says already.
@@ -71,5 +71,5 @@ def _codings(accept_encoding: bytes) -> bytes:
 def _raw(headers: Iterable[pb.Header]) -> list[tuple[bytes, bytes]]:
     for header in headers:
         if not is_field(header.name, header.value):
-            raise LinkError(BAD_RESPONSE, "a header that is no field of RFC 9110", outcome_unknown=True)
+            raise LinkError(BAD_RESPONSE, why_no_field(header.name), outcome_unknown=True)
     return [(header.name.encode(), header.value) for header in headers]

@@ -100,9 +100,10 @@ def configure(link: str, options: Options) -> Config:
 def _origin(link: str) -> httpx.URL:
     try:
         url = httpx.URL(link)
-    except httpx.InvalidURL as error:
+        host = url.host  # decoded as it is read
+    except (httpx.InvalidURL, UnicodeError) as error:
         raise ValueError(f"{link!r} is no URL: {error}") from error
-    is_origin = url.host and not url.userinfo and url.raw_path == b"/" and not url.fragment
+    is_origin = host and not url.userinfo and url.raw_path == b"/" and not url.fragment
     if url.scheme not in {"http", "https"} or not is_origin:
         raise ValueError(f'expected a link such as "https://gw.example.com", not {link!r}')
     return url

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
-
-import httpx
 
 from extproc.client.directories import Choice, Directories
 from extproc.client.errors import DIRECTORY, LinkError
+from extproc.client.jar import outer_jar
 from extproc.client.options import Config
 from extproc.client.secret import Secrets
 from extproc.client.store import FileStore, Remembered
@@ -38,7 +36,7 @@ class Session:
         self.config = config
         self.world = world
         self.offset_ms = 0  # from this clock to the gateway's, as learned
-        self.cookies = _outer_jar(config)
+        self.cookies = outer_jar(is_loopback=config.loopback)
         self._secrets = Secrets(world)
         self._store = None if config.cache is None else FileStore(config.cache, config.link)
         remembered = Remembered() if self._store is None else self._store.load()
@@ -47,19 +45,20 @@ class Session:
         for source, signed in (("shipped", config.shipped or b""), ("cached", remembered.signed)):
             self._adopt(source, signed)
         if not remembered.cookie_binding:
-            self.save(self.state())
+            self.cookie_binding = self.save(self.state()).cookie_binding  # or another process was faster
 
     def state(self) -> Remembered:
         """What a restart must not forget."""
         return Remembered(self.directories.signed, self.directories.accepted, self.cookie_binding)
 
-    def save(self, remembered: Remembered) -> None:
-        """A file that can't be written costs no request: memory has it all until the end of the process."""
+    def save(self, remembered: Remembered) -> Remembered:
+        """What is remembered now, by other processes too. A file that can't be written costs no request:
+        memory has it all until the end of the process."""
         try:
-            if self._store is not None:
-                self._store.save(remembered)
+            return remembered if self._store is None else self._store.save(remembered)
         except OSError as error:
             _log.warning("the directory is remembered in memory only: %s", error)
+            return remembered
 
     def seal(self, inner: pb.InnerRequest, choice: Choice) -> Sealed:
         """Seal `inner` under a fresh nonce. Raises LinkError("directory") for a key that is none."""
@@ -83,13 +82,3 @@ class Session:
             self.directories.accept(signed, fetched=False)
         except DirectoryError as error:
             _log.info("the %s directory of %s is not used: %s", source, self.config.link, error)
-
-
-def _outer_jar(config: Config) -> httpx.Cookies:
-    """Where the link's own cookies live; httpx's client has a jar of its own for the inner ones.
-
-    Sealed cookies are `Secure`. Over plain http they go back to loopback only, which never leaves the
-    machine: the jar sees no other host than the link's.
-    """
-    protocols = ("https", "http") if config.loopback else ("https",)
-    return httpx.Cookies(CookieJar(DefaultCookiePolicy(secure_protocols=protocols)))

@@ -38,7 +38,8 @@ class LinkTransport(httpx.BaseTransport):
     A request fails as with any transport, by httpx.TransportError. ConnectError, ConnectTimeout, PoolTimeout
     and ProxyError mean that it was never sent; for LinkError see `outcome_unknown`; after every other it may
     have run. GET, HEAD and OPTIONS are sent once more by themselves when the transport fails, and so is what
-    is marked by `extensions={"link": {"repeatable": True}}`; it can't run twice in any case.
+    is marked by `extensions={"link": {"repeatable": True}}`; it can't run twice in any case. Timeouts
+    are those of each outer exchange; docs/python-sdk.md says what that makes of a call.
 
     `response.extensions["trailers"]` has the trailers as httpx.Headers, `["link"]` the facts of the exchange:
     key_id, request_id, repeated, elapsed (seconds). Requests and responses are sealed whole: a generator is

@@ -16,6 +16,7 @@ _MAX_HEADER_BYTES: Final = 64 * 1024
 _MAX_TAGS: Final = 16
 _MAX_TAG_LENGTH: Final = 64
 _EXCHANGE_ID_LENGTH: Final = 16
+_MAX_NAME_SHOWN: Final = 64
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FIELD_NAME: Final = re.compile(r"[!#$%&'*+\-.^`|~0-9a-z]+")  # lower case, and without "_"
@@ -62,6 +63,16 @@ def check_exchange_id(inner: pb.InnerRequest) -> None:
 def is_field(name: str, value: bytes) -> bool:
     """Whether this is what a Header may be: a lower-case token without "_", and a field value of RFC 9110."""
     return _FIELD_NAME.fullmatch(name) is not None and _FIELD_VALUE.fullmatch(value) is not None
+
+
+def why_no_field(name: str) -> str:
+    """What `is_field` has found wrong, for logs: the header and the rule, never the value."""
+    shown = f"header {name[:_MAX_NAME_SHOWN]!r}"
+    if "_" in name:
+        return f'{shown}: no "_" in a name'
+    if not _FIELD_NAME.fullmatch(name):
+        return f"{shown}: a name is a lower-case token of RFC 9110"
+    return f"{shown}: no control characters in a value, and no white space around it"
 
 
 def validate_request(inner: pb.InnerRequest, rules: ValidationRules) -> Request:
@@ -130,7 +141,7 @@ def _check_headers(headers: list[tuple[str, bytes]]) -> None:
         raise _bad("too many headers")
     for name, value in headers:
         if not is_field(name, value):
-            raise _bad("a header that is no field of RFC 9110")
+            raise _bad(why_no_field(name))
         if name in _REFUSED_FIELDS or name.startswith(_REFUSED_PREFIXES):
             raise _bad(f"header {name}")
 

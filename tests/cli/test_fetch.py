@@ -7,11 +7,15 @@ tells the link's trouble (1) from the caller's (2).
 from __future__ import annotations
 
 import gzip
+import signal
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import typer
@@ -168,6 +172,54 @@ def test_a_directory_that_is_not_trusted(run: Shell, gateway: Gateway) -> None:
     )
 
 
+@pytest.mark.parametrize("follow", [(), ("-L",)])
+def test_a_redirect_to_no_url(run: Shell, gateway: Gateway, follow: tuple[str, ...]) -> None:
+    answer(gateway, 302, location="https://xn--/")
+    done = run(*follow, SHOP)
+    assert (done.exit_code, done.stdout_bytes) == (1, b"")
+    assert done.stderr.startswith("extproc: the upstream redirects to what is no URL: ")
+
+
+def test_a_header_as_it_was_typed(run: Shell, gateway: Gateway) -> None:
+    assert run("-H", "x-a: caf\udce9", SHOP).exit_code == 0
+    assert ("x-a", b"caf\xe9") in fields(gateway)
+    done = run("-H", "x_under: s3cret", SHOP)
+    said = "extproc: bad-request: header 'x_under': no \"_\" in a name (the request was not carried out)\n"
+    assert (done.exit_code, done.stderr) == (1, said)
+
+
+def start(run: Shell, *arguments: str, stdout: int | IO[bytes] = subprocess.PIPE) -> subprocess.Popen[bytes]:
+    """The command itself, in a process of its own."""
+    command = [sys.executable, "-m", "extproc", "fetch", "--link", run.link, "--root", run.root, *arguments]
+    return subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE)
+
+
+def test_standard_output_that_is_full(run: Shell, gateway: Gateway) -> None:
+    answer(gateway, 200, b"tea")
+    with Path("/dev/full").open("wb") as full, start(run, SHOP, stdout=full) as process:
+        _, said = process.communicate(timeout=30)
+    expected = "extproc: standard output: No space left on device (the request was carried out)\n"
+    assert (process.returncode, said.decode()) == (2, expected)
+
+
+def test_ctrl_c_in_the_middle(run: Shell, gateway: Gateway) -> None:
+    arrived, ended = threading.Event(), threading.Event()
+
+    def slowly(_: pb.InnerRequest) -> pb.InnerResponse:
+        arrived.set()
+        ended.wait(30)
+        return pb.InnerResponse(status=200)
+
+    gateway.upstream = slowly
+    with start(run, "-d", "tea", SHOP) as process:
+        assert arrived.wait(30)
+        process.send_signal(signal.SIGINT)
+        shown, said = process.communicate(timeout=30)
+        ended.set()
+    assert (process.returncode, shown) == (130, b"")
+    assert said == b"extproc: interrupted (outcome unknown)\n"
+
+
 def test_redirects_without_end(run: Shell, gateway: Gateway) -> None:
     answer(gateway, 302, location="/")
     done = run("-L", SHOP)
@@ -197,6 +249,11 @@ def test_several_roots_and_the_cache(run: Shell, gateway: Gateway, tmp_path: Pat
         (("shop.example.com",), {}, 'expected a URL such as "https://shop.example.com/"'),
         (("ftp://shop.example.com",), {}, "expected a URL"),
         (("https://a:b:c/",), {}, "is no URL"),
+        (("https://xn--/",), {}, "'https://xn--/' is no URL"),
+        ((SHOP,), {"EXTPROC_LINK": "https://xn--/"}, "'https://xn--/' is no URL"),
+        (("-X", "G\udce9T", SHOP), {}, "expected a method such as GET"),
+        (("-o", "/dev/full", "-d", "tea", SHOP), {}, "/dev/full: No space left on device (the request was"),
+        (("-o", "/nonexistent/file", SHOP), {}, "/nonexistent/file: No such file or directory (the request"),
         (("-H", "nonsense", SHOP), {}, "expected a header such as"),
     ],
 )
@@ -215,5 +272,6 @@ def test_a_file_that_is_not_there(run: Shell) -> None:
 def test_usage(run: Shell) -> None:
     assert run().exit_code == 2
     assert run("--no-such", SHOP).exit_code == 2
-    assert run("--timeout", "0", SHOP).exit_code == 2
+    for seconds in ("0", "inf", "nan", "1e300"):
+        assert run("--timeout", seconds, SHOP).exit_code == 2
     assert "Examples:" in run("--help").stdout

@@ -165,8 +165,8 @@ class Gateway:
     def sealed(self, opened: OpenedRequest, inner: pb.InnerResponse) -> httpx.Response:
         inner.gateway_time_ms = inner.gateway_time_ms or self.now_ms()
         inner.directory_serial = inner.directory_serial or self.serial
-        headers = [("content-type", MEDIA_WHOLE), ("x-request-id", "r-1")]
-        headers += [("set-cookie", line) for line in self.set_cookies]
+        headers = [(b"content-type", MEDIA_WHOLE.encode()), (b"x-request-id", b"r-1")]
+        headers += [(b"set-cookie", line.encode("latin-1")) for line in self.set_cookies]
         return httpx.Response(
             200, headers=headers, content=opened.sealer.seal(inner, nonce=os.urandom(16), padding="padme")
         )

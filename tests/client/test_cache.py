@@ -25,6 +25,10 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "app" / "link.json"
 
 
+def names(cache: Path) -> set[str]:
+    return {path.name for path in cache.parent.iterdir()}
+
+
 def test_a_restart_fetches_nothing(connect: Opening, gateway: Gateway, cache: Path) -> None:
     for _ in range(2):
         connect(cache=cache)("GET", SHOP)
@@ -32,7 +36,7 @@ def test_a_restart_fetches_nothing(connect: Opening, gateway: Gateway, cache: Pa
     first, second = (inner.cookie_binding for inner in gateway.ran)
     assert first == second, "the binding is the install's"
     assert cache.stat().st_mode & 0o777 == 0o600
-    assert [path.name for path in cache.parent.iterdir()] == ["link.json"]
+    assert names(cache) == {"link.json", "link.json.lock"}
 
 
 @pytest.mark.parametrize("change", [{"serial": 4}, {"path": "/other"}], ids=["back", "other bytes"])
@@ -163,7 +167,7 @@ def test_a_crash_while_writing_leaves_the_old_file(cache: Path, monkeypatch: pyt
     with pytest.raises(OSError, match="No space"):
         store.save(Remembered(b"new"))
     assert store.load().signed == b"old"
-    assert [path.name for path in cache.parent.iterdir()] == ["link.json"]
+    assert names(cache) == {"link.json", "link.json.lock"}
 
 
 def test_a_shipped_directory_spares_the_first_fetch(connect: Opening, gateway: Gateway) -> None:

@@ -103,6 +103,60 @@ def test_inner_cookies_are_the_clients(connect: Opening, gateway: Gateway) -> No
     assert all("cookie" not in outer.headers for outer in gateway.posts)
 
 
+def names_sent(gateway: Gateway) -> list[str]:
+    line = gateway.posts[-1].headers.get("cookie", "")
+    return [pair.partition("=")[0] for pair in line.split("; ") if pair]
+
+
+def test_the_outer_jar_has_a_bound(connect: Opening, gateway: Gateway) -> None:
+    """Who adds lines to an authentic answer can push cookies out, as he could delete them; no more."""
+    call = connect()
+    for lines in ([f"c{n}=1; Path=/" for n in range(60)], ["c10=2; Path=/", "new=1; Path=/"], []):
+        gateway.set_cookies = lines
+        call("GET", SHOP)
+    assert set(names_sent(gateway)) == {"c10", "new", *(f"c{n}" for n in range(12, 60))}
+    assert "c10=2" in gateway.posts[-1].headers["cookie"]
+
+
+def test_the_outer_jar_stays_small_enough_to_be_sent(connect: Opening, gateway: Gateway) -> None:
+    call = connect()
+    gateway.set_cookies = [f"c{n}={'x' * 4000}; Path=/" for n in range(20)]
+    call("GET", SHOP)
+    gateway.set_cookies = []
+    call("GET", SHOP)
+    assert names_sent(gateway) == [f"c{n}" for n in range(12, 20)]
+
+
+@pytest.mark.parametrize(
+    ("line", "is_kept"),
+    [
+        ("a=" + "x" * 4094, True),
+        ("a=" + "x" * 4095 + "; Path=/", False),
+        ("a=1; Comment=" + "x" * 1024, False),
+        ("a=\u00e9", False),
+    ],
+    ids=["4096 bytes", "4097 bytes", "long attributes", "not ASCII"],
+)
+def test_an_outer_cookie_that_could_not_be_sent_back(
+    connect: Opening, gateway: Gateway, line: str, is_kept: bool
+) -> None:
+    call = connect()
+    gateway.set_cookies = [line, "b=2; Path=/"]
+    call("GET", SHOP)
+    gateway.set_cookies = []
+    assert call("GET", SHOP).status_code == 200
+    assert set(names_sent(gateway)) == ({"a", "b"} if is_kept else {"b"})
+
+
+def test_a_cookie_that_was_deleted_makes_room(connect: Opening, gateway: Gateway) -> None:
+    call = connect()
+    first = [f"c{n}=1; Path=/" for n in range(50)]
+    for lines in (first, ["c7=; Path=/; Max-Age=0"], ["new=1; Path=/"], []):
+        gateway.set_cookies = lines
+        call("GET", SHOP)
+    assert set(names_sent(gateway)) == {"new", *(f"c{n}" for n in range(50) if n != 7)}
+
+
 def test_the_outer_jar_can_be_emptied(gateway: Gateway, clock: Clock) -> None:
     wire = httpx.MockTransport(gateway.handle)
     transport = LinkTransport(LINK, roots=[str(gateway.root.public)], transport=wire, world=clock.world)

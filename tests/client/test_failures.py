@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from extproc.client import LinkError, LinkTransport
-from extproc.errors import ExtprocError
+from extproc.client.errors import may_have_run
+from extproc.errors import Code, ExtprocError
 from extproc.link.envelope import MEDIA_STREAM, MEDIA_WHOLE, open_request
 from extproc.link.pb import privatelink_pb2 as pb
 from tests.client.conftest import Caller, Opening
@@ -57,7 +58,25 @@ def test_outside_the_seal(connect: Opening, gateway: Gateway, case: str) -> None
     error = refusal(connect(), "GET")
     assert (error.code, error.fault, error.outcome_unknown) == ("gateway", None, True)
     assert str(UNSEALED[case].status_code) in error.reason
-    assert len(gateway.posts) == 1
+    assert (len(gateway.posts), len(gateway.fetches)) == (1, 1)
+
+
+@pytest.mark.parametrize("code", [*Code, "no-such-problem"])
+def test_hearsay_teaches_nothing(connect: Opening, gateway: Gateway, clock: Clock, code: str) -> None:
+    """It ends the exchange, outcome unknown. Apart from a fetch, the next one is as if it had not been."""
+    forged = problem(code, status=503)
+    forged.headers.update({"set-cookie": "a=b; Path=/", "date": "Thu, 01 Jan 1970 00:00:00 GMT"})
+    forged.headers.update({"retry-after": "9999", "location": "https://evil.example.com/"})
+    gateway.script.append(answering(forged))
+    call = connect()
+    error = refusal(call)
+    assert (error.fault, error.outcome_unknown, may_have_run(error)) == (None, True, True)
+    assert call("POST", SHOP, content=b"tea").content == b"tea"
+    outer = gateway.posts[-1]
+    assert (str(outer.url), "cookie" in outer.headers) == (f"{LINK}/_link", False)
+    assert gateway.ran[-1].sent_at_ms == clock.ms
+    assert len(gateway.posts) == 2
+    assert len(gateway.fetches) == (2 if code == "unknown-key" else 1)
 
 
 def altered(gateway: Gateway, **changes: object) -> Script:
@@ -161,7 +180,10 @@ def test_an_answer_without_end_is_cut(
         (("GET", f"{SHOP}/_link/keys"), {}, "path is one of the link's own"),
         (("GET", f"{SHOP}//a"), {}, "path"),
         (("GET", "ftp://shop.example.com/"), {}, "scheme"),
-        (("GET", SHOP), {"x_risk": "0"}, "a header that is no field of RFC 9110"),
+        (("GET", SHOP), {"X_Risk": "s3cret"}, "header 'x_risk': no \"_\" in a name"),
+        (("GET", SHOP), {"x risk": "s3cret"}, "header 'x risk': a name is a lower-case token of RFC 9110"),
+        (("GET", SHOP), {"x" * 99 + " ": "s3cret"}, f"header '{'x' * 64}': a name is"),
+        (("GET", SHOP), {"x-risk": "s3cret\x01"}, "header 'x-risk': no control characters in a value"),
         (("GET", SHOP), {"x-link-opened": "1"}, "header x-link-opened"),
         (("POST", SHOP), {"content-length": "9"}, "content-length is not the body's"),
     ],
@@ -177,6 +199,7 @@ def test_what_the_gateway_would_refuse_is_not_sent(
         False,
     )
     assert reason in raised.value.reason
+    assert "s3cret" not in raised.value.reason
     assert gateway.posts == []
 
 

@@ -27,6 +27,8 @@ from extproc.message import Headers, Request, Response, authority_host
 from extproc.policy import cookies, cors, forwarded, headers
 
 OPENED_MARK: Final = "x-link-opened"
+_MAX_SHOWN: Final = 200
+_MAX_FIELD_BYTES: Final = 88 * 1024  # below what Envoy takes of a request, cookies and the line with them
 
 Step = tuple["RequestState", list[Action]]
 
@@ -37,7 +39,7 @@ class RequestState(Enum):
     REPLAY_ASKED = auto()
     FORWARDED = auto()
     ANSWERED = auto()
-    OVERTAKEN = auto()  # Envoy answers before the envelope has opened: a 413, say
+    OVERTAKEN = auto()  # Envoy answers before the envelope has opened: a 413, or a refused upgrade
 
 
 class RequestHalf(Half[RequestState]):
@@ -121,6 +123,7 @@ class RequestHalf(Half[RequestState]):
         (RequestState.BODY_AWAITED, RequestTrailers): Transition(on_trailers_alone, (RequestState.ANSWERED,)),
         (RequestState.FORWARDED, RequestTrailers): Transition(on_trailers, (RequestState.FORWARDED,)),
         (RequestState.FORWARDED, ResponseHeaders): Transition(on_response, (RequestState.FORWARDED,)),
+        (RequestState.START, ResponseHeaders): Transition(on_overtaken, (RequestState.OVERTAKEN,)),
         (RequestState.BODY_AWAITED, ResponseHeaders): Transition(on_overtaken, (RequestState.OVERTAKEN,)),
         (RequestState.REPLAY_ASKED, ResponseHeaders): Transition(on_overtaken, (RequestState.OVERTAKEN,)),
         (RequestState.OVERTAKEN, RequestBody): Transition(on_overtaken, (RequestState.OVERTAKEN,)),
@@ -132,7 +135,12 @@ class RequestHalf(Half[RequestState]):
 def _check_origin(context: Context) -> None:
     origin = context.outer.text("origin")
     if origin is not None and not cors.is_allowed(context.gateway.cors, origin):
-        raise LinkError(Code.ORIGIN, f"origin {origin!r} is not allowed")
+        raise LinkError(Code.ORIGIN, f"origin {_shown(origin)} is not allowed")
+
+
+def _shown(text: str) -> str:
+    """A stranger's text, fit for a log line."""
+    return ascii(text[:_MAX_SHOWN])
 
 
 def _check_envelope_headers(event: RequestHeaders, max_request: int) -> None:
@@ -158,7 +166,7 @@ def _inner_request(
     if origin is not None and not (
         cors.is_allowed(gateway.cors, origin) and gateway.permits(request, origin)
     ):
-        raise LinkError(Code.NOT_PERMITTED, f"origin {origin!r} is not allowed on this route")
+        raise LinkError(Code.NOT_PERMITTED, f"origin {_shown(origin)} is not allowed on this route")
     cookie_context = cookies.CookieContext(
         scheme=request.scheme,
         host=request.host,
@@ -170,6 +178,8 @@ def _inner_request(
     )
     fields = cookies.incoming(gateway.cookies, cookie_context, outer=outer, inner=carried)
     fields = forwarded.rewrite(headers.to_upstream(fields), context.peer, request.scheme)
+    if sum(len(name) + len(value) for name, value in fields) > _MAX_FIELD_BYTES:
+        raise LinkError(Code.BAD_REQUEST, "more headers than the upstream may be sent, with its cookies")
     length = str(len(request.body)).encode()
     fields = fields.adding(("content-length", length), (OPENED_MARK, b"1"))
     return replace(request, headers=fields), cookie_context

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from extproc.errors import Code, LinkError
 from extproc.exchange import answers
-from extproc.exchange.actions import Action, Log, Metadata, Respond
+from extproc.exchange.actions import Action, Answer, Log, Metadata, Respond
 from extproc.exchange.context import Context
 from extproc.exchange.events import ResponseBody, ResponseHeaders, ResponseTrailers
 from extproc.exchange.machine import Half, Transition
@@ -31,17 +31,19 @@ class ResponseHalf(Half[ResponseState]):
         self._context = context
         self._headers = Headers()
         self._body = bytearray()
+        self._has_body = False  # Envoy has sent body messages, be they empty
 
     def on_headers(self, event: ResponseHeaders, now_ms: int) -> Step:
         self._headers = event.headers
         length = event.headers.text("content-length")
         if event.end_of_stream:
-            return self._respond(now_ms, had_body=False)
+            return self._respond(now_ms)
         if length is not None and length.isdecimal() and int(length) > self._context.gateway.max_response:
             raise LinkError(Code.RESPONSE_TOO_LARGE, f"a response of {length} bytes")
         return ResponseState.COLLECTING, []
 
     def on_body(self, event: ResponseBody, now_ms: int) -> Step:
+        self._has_body = True
         self._body += event.data
         if len(self._body) > self._context.gateway.max_response:
             raise LinkError(Code.RESPONSE_TOO_LARGE, f"a response of more than {len(self._body)} bytes")
@@ -55,13 +57,16 @@ class ResponseHalf(Half[ResponseState]):
     def refuse(self, error: LinkError, now_ms: int) -> Step:
         return ResponseState.ANSWERED, self._context.refuse(error, now_ms)
 
-    def _respond(self, now_ms: int, *, had_body: bool = True, trailers: Headers | None = None) -> Step:
+    def _respond(self, now_ms: int, trailers: Headers | None = None) -> Step:
         status = int(self._headers.get(":status") or 0)
         response, metadata, logs = self._sealed(status, trailers or Headers(), now_ms)
+        if trailers is not None and not self._has_body:
+            # Envoy takes no body between headers and trailers where there was none.
+            return ResponseState.ANSWERED, [*logs, Answer(response, metadata)]
         action = Respond(
             response=response,
             remove=headers.removals(self._headers, response.headers),
-            had_body=had_body,
+            had_body=self._has_body,
             drop_trailers=None if trailers is None else headers.removals(trailers, Headers()),
             metadata=metadata,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +18,9 @@ _MAX_TAGS: Final = 16
 _MAX_TAG_LENGTH: Final = 64
 _EXCHANGE_ID_LENGTH: Final = 16
 _MAX_NAME_SHOWN: Final = 64
+_MAX_METHOD: Final = 32
+_MAX_AUTHORITY: Final = 255
+_MAX_PATH: Final = 16 * 1024
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FIELD_NAME: Final = re.compile(r"[!#$%&'*+\-.^`|~0-9a-z]+")  # lower case, and without "_"
@@ -81,6 +85,8 @@ def validate_request(inner: pb.InnerRequest, rules: ValidationRules) -> Request:
     _check_line(inner)
     path = _checked_path(inner.path, rules)
     _check_client(inner)
+    if len(inner.headers) > _MAX_HEADERS:  # before anything is made of them
+        raise _bad(f"{len(inner.headers)} headers")
     headers = [(header.name, header.value) for header in inner.headers]
     _check_headers(headers)
     _check_single_fields(headers, inner)
@@ -92,6 +98,9 @@ def _bad(reason: str) -> LinkError:
 
 
 def _check_line(inner: pb.InnerRequest) -> None:
+    lengths = (len(inner.method), len(inner.authority), len(inner.path))
+    if any(map(operator.gt, lengths, (_MAX_METHOD, _MAX_AUTHORITY, _MAX_PATH))):
+        raise _bad(f"a method, authority or path of {max(lengths)} characters")
     if not _TOKEN.fullmatch(inner.method) or inner.method.upper() in _REFUSED_METHODS:
         raise _bad("method")
     if inner.scheme not in {"http", "https"}:
@@ -137,8 +146,8 @@ def _check_client(inner: pb.InnerRequest) -> None:
 
 
 def _check_headers(headers: list[tuple[str, bytes]]) -> None:
-    if len(headers) > _MAX_HEADERS or sum(len(n) + len(v) for n, v in headers) > _MAX_HEADER_BYTES:
-        raise _bad("too many headers")
+    if sum(len(name) + len(value) for name, value in headers) > _MAX_HEADER_BYTES:
+        raise _bad("more than 64 KiB of headers")
     for name, value in headers:
         if not is_field(name, value):
             raise _bad(why_no_field(name))

@@ -10,6 +10,7 @@ from extproc.exchange.actions import Action, AwaitBody, CheckReplay, DropTrailer
 from extproc.exchange.events import (
     ReplayChecked,
     RequestBody,
+    RequestHeaders,
     RequestTrailers,
 )
 from extproc.exchange.exchange import Exchange
@@ -18,15 +19,18 @@ from extproc.link.envelope import ResponseOpener
 from extproc.link.pb import privatelink_pb2 as pb
 from extproc.link.replay import Verdict
 from extproc.message import Headers, Request
+from extproc.policy.cookies import CookiePolicy
 from tests.exchange.link import (
     KEY,
     NOW_MS,
     PEER,
     SHOP,
     Client,
+    gateway,
     inner,
     only_answer,
     problem_of,
+    random,
     response,
     sealed_headers,
     started,
@@ -170,6 +174,19 @@ def test_the_replay_store_decides(verdict: Verdict, fault: tuple[str, int]) -> N
 )
 def test_an_inner_request_that_smuggles_is_refused_inside_the_seal(fields: dict[str, Any]) -> None:
     exchange, opener, _ = asked(inner(**fields))
+    actions = exchange.receive(ReplayChecked(Verdict.FRESH), NOW_MS)
+    assert fault_of(actions, opener) == ("bad-request", 400)
+
+
+def test_cookies_that_would_not_fit_are_refused_inside_the_seal() -> None:
+    cookie = [pb.Header(name="cookie", value=b"a=" + b"x" * 60_000)]
+    policy = CookiePolicy(mode="plain", keys=(), link_path="/_link")
+    exchange = Exchange(gateway(cookies=policy, max_request=200_000), random)
+    body, opener = Client().seal(inner(headers=cookie))
+    exchange.receive(
+        RequestHeaders(sealed_headers(cookie="b=" + "y" * 40_000), PEER, end_of_stream=False), NOW_MS
+    )
+    exchange.receive(RequestBody(body, end_of_stream=True), NOW_MS)
     actions = exchange.receive(ReplayChecked(Verdict.FRESH), NOW_MS)
     assert fault_of(actions, opener) == ("bad-request", 400)
 

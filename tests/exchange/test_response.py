@@ -89,6 +89,23 @@ def test_trailers_travel_inside_the_seal() -> None:
     assert [(h.name, h.value) for h in sealed.trailers] == list(trailers)
 
 
+def test_trailers_without_a_body_travel_inside_too() -> None:
+    exchange, opener = opened(inner())
+    exchange.receive(response(200, ("grpc-status", b"0")), NOW_MS)
+    (answer,) = exchange.receive(ResponseTrailers(Headers([("x-checksum", b"abc")])), NOW_MS)
+    assert isinstance(answer, Answer)
+    sealed = opener.open(answer.response.body)
+    assert (sealed.status, sealed.body) == (200, b"")
+    assert [(h.name, h.value) for h in sealed.trailers] == [("x-checksum", b"abc")]
+
+
+def test_a_refusal_of_envoys_before_the_request_is_a_plain_problem() -> None:
+    exchange = Exchange(gateway(), random)
+    (respond,) = exchange.receive(response(403, end_of_stream=True), NOW_MS)
+    assert isinstance(respond, Respond)
+    assert (respond.response.status, respond.response.body) == (403, b'{"type":"about:blank"}')
+
+
 def test_a_response_over_the_limit_is_a_sealed_fault_and_the_rest_of_it_is_ignored() -> None:
     exchange, opener = opened(inner())
     exchange.receive(response(200), NOW_MS)

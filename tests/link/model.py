@@ -29,6 +29,8 @@ def is_forbidden(inner: pb.InnerRequest, link_path: str, *, encoded_slash: bool)
 
 
 def _line(inner: pb.InnerRequest) -> bool:
+    if len(inner.method) > 32 or len(inner.authority) > 255 or len(inner.path) > 16_384:
+        return True
     is_token = inner.method != "" and all(character in TCHAR for character in inner.method)
     if not is_token or inner.method.lower() in {"connect", "trace"}:
         return True

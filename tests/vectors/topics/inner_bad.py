@@ -9,6 +9,7 @@ from tests.vectors.topics.inner_good import BASE, Cases, header
 def lines() -> Cases:
     methods = {
         "empty": "",
+        "too-long": "M" * 33,
         "connect": "CONNECT",
         "trace": "TRACE",
         "connect-lower-case": "connect",
@@ -35,6 +36,7 @@ def lines() -> Cases:
     }
     authorities = {
         "empty": "",
+        "too-long": "a" * 256,
         "user": "user@shop.example.com",
         "password": "a:b@shop.example.com",
         "port-empty": "shop.example.com:",

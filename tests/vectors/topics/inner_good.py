@@ -24,7 +24,18 @@ def header(name: str, value: bytes) -> wire.Inner:
 
 
 def lines() -> Cases:
-    methods = ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "M-SEARCH", "!#$%&'*+-.^_`|~9")
+    methods = (
+        "GET",
+        "HEAD",
+        "PUT",
+        "PATCH",
+        "DELETE",
+        "OPTIONS",
+        "PROPFIND",
+        "M-SEARCH",
+        "!#$%&'*+-.^_`|~9",
+        "M" * 32,
+    )
     authorities = (
         "localhost",
         "shop.example.com:1",
@@ -35,6 +46,7 @@ def lines() -> Cases:
         "[2001:db8::7]:8443",
         "xn--hxajbheg2az3al.example",
         "99999",
+        "a" * 255,
     )
     return (
         {f"method-{method}": ("a token", {"method": method}) for method in methods}

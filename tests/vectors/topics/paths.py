@@ -7,6 +7,7 @@ from typing import Final
 # Name: what it shows, the path, how it goes on, whether encoded slashes are allowed.
 GOOD: Final[dict[str, tuple[str, str, str | None, bool]]] = {
     "root": ("the root", "/", None, False),
+    "longest": ("16,384 characters", "/" + "a" * 16_383, None, False),
     "query-alone": ("a query on the root", "/?a=b", None, False),
     "question-mark": ("an empty query", "/?", None, False),
     "slash-at-end": ("a slash at the end", "/a/", None, False),
@@ -31,6 +32,7 @@ GOOD: Final[dict[str, tuple[str, str, str | None, bool]]] = {
 # Name: what it shows, the path, whether encoded slashes are allowed.
 BAD: Final[dict[str, tuple[str, str, bool]]] = {
     "empty": ("empty", "", False),
+    "too-long": ("16,385 characters, the query counted", "/" + "a" * 9_000 + "?" + "b" * 7_383, False),
     "without-slash": ("no slash first", "orders", False),
     "asterisk": ("asterisk form", "*", False),
     "absolute": ("absolute form", "https://shop.example.com/", False),

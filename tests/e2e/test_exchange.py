@@ -96,6 +96,12 @@ def test_trailers_reach_the_app(client: httpx.Client) -> None:
     assert answer.extensions["trailers"]["x-checksum"] == "abc"
 
 
+def test_trailers_reach_it_without_a_body_too(client: httpx.Client) -> None:
+    answer = client.get(f"{SHOP}/trailers/alone")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.extensions["trailers"]["x-checksum"] == "abc"
+
+
 def test_the_access_log_tells_of_the_link_and_hides_the_query(stack: Stack) -> None:
     body, _ = stack.sealer.seal(path="/echo?card=4111", client={"sdk": "test/1", "app": "suite"})
     answer = stack.http.post("/_link", content=body, headers={"content-type": "application/privatelink"})

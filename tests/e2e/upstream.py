@@ -138,6 +138,8 @@ async def _answer(seen: Seen) -> list[Any]:
             answer = _response(206, b"bcd", content_range="bytes 1-3/9")
         case "/trailers":
             answer = _WITH_TRAILERS
+        case "/trailers/alone":
+            answer = [_WITH_TRAILERS[0], _WITH_TRAILERS[2]]
         case "/sleep":
             await asyncio.sleep(float(query["s"]))
     return answer

@@ -18,6 +18,7 @@ from extproc.exchange.events import (
     RequestTrailers,
     ResponseHeaders,
 )
+from extproc.exchange.gateway import Gateway
 from extproc.exchange.machine import Half, ProtocolError, Transition
 from extproc.link.envelope import OpenedRequest, media_form, open_request
 from extproc.link.replay import Verdict, check_freshness
@@ -159,27 +160,33 @@ def _inner_request(
     context: Context, opened: OpenedRequest, now: int
 ) -> tuple[Request, cookies.CookieContext]:
     """The request for the upstream, and what the answer's cookies need to know of it."""
-    gateway, outer = context.gateway, context.outer
-    request = validate_request(opened.inner, gateway.rules)
-    carried = headers.carry_over(outer, request.headers)
-    origin = carried.text("origin")
-    if origin is not None and not (
-        cors.is_allowed(gateway.cors, origin) and gateway.permits(request, origin)
-    ):
-        raise LinkError(Code.NOT_PERMITTED, f"origin {_shown(origin)} is not allowed on this route")
-    cookie_context = cookies.CookieContext(
-        scheme=request.scheme,
-        host=request.host,
-        path=request.path.partition("?")[0],
-        outer_host=authority_host(outer.text(":authority") or ""),
-        binding=opened.inner.cookie_binding,
-        browser=headers.from_browser(outer),
-        now=now,
-    )
-    fields = cookies.incoming(gateway.cookies, cookie_context, outer=outer, inner=carried)
+    request = validate_request(opened.inner, context.gateway.rules)
+    carried = headers.carry_over(context.outer, request.headers)
+    _check_permitted(context.gateway, request, carried.text("origin"))
+    jar = _cookie_context(context.outer, request, opened.inner.cookie_binding, now)
+    fields = cookies.incoming(context.gateway.cookies, jar, outer=context.outer, inner=carried)
     fields = forwarded.rewrite(headers.to_upstream(fields), context.peer, request.scheme)
     if sum(len(name) + len(value) for name, value in fields) > _MAX_FIELD_BYTES:
         raise LinkError(Code.BAD_REQUEST, "more headers than the upstream may be sent, with its cookies")
     length = str(len(request.body)).encode()
     fields = fields.adding(("content-length", length), (OPENED_MARK, b"1"))
-    return replace(request, headers=fields), cookie_context
+    return replace(request, headers=fields), jar
+
+
+def _check_permitted(gateway: Gateway, request: Request, origin: str | None) -> None:
+    if origin is None or (cors.is_allowed(gateway.cors, origin) and gateway.permits(request, origin)):
+        return
+    raise LinkError(Code.NOT_PERMITTED, f"origin {_shown(origin)} is not allowed on this route")
+
+
+def _cookie_context(outer: Headers, request: Request, binding: bytes, now: int) -> cookies.CookieContext:
+    return cookies.CookieContext(
+        scheme=request.scheme,
+        host=request.host,
+        path=request.path.partition("?")[0],
+        outer_host=authority_host(outer.text(":authority") or ""),
+        binding=binding,
+        browser=headers.from_browser(outer),
+        now=now,
+        sent=cookies.sealed_names(outer),
+    )

@@ -31,6 +31,11 @@ Mode = Literal["sealed", "plain", "inside"]
 
 _MAX_BYTES: Final = 4096  # of name and value, as browsers count them
 _TOO_LARGE: Final = f"it is over {_MAX_BYTES:,} bytes when sealed"
+# Of one answer's lines. Above 256 fields or 80 KiB Envoy answers 500 in the clear; one that is not configured
+# by the bootstrap, above 100 fields. Room is left for the answer's other fields, and for a proxy in front.
+_MAX_LINES: Final = 80
+_MAX_TOTAL: Final = 48 * 2**10
+_LONGEST: Final = 400 * 24 * 3600  # seconds that a sealed cookie lives: RFC 6265bis, 5.5
 _EARLIEST: Final = 1  # the earliest time that a cookie can expire at, since 0 is a session's
 _SHOWN: Final = 64  # characters of a name in a problem
 _PREFIX: Final = PREFIX.encode()
@@ -57,7 +62,8 @@ class CookieContext:
     """The inner request that cookies are for, and whom it came from.
 
     `host` and `outer_host` in lower case, without port; `path` without its query; `binding`: 32 bytes, or
-    empty for a client that has none; `browser`: scripts read the inner response; `now`: Unix seconds.
+    empty for a client that has none; `browser`: scripts read the inner response; `now`: Unix seconds;
+    `sent`: the names of the sealed cookies that came with the outer request (`sealed_names`).
     """
 
     scheme: str
@@ -67,6 +73,7 @@ class CookieContext:
     binding: bytes = field(repr=False)
     browser: bool
     now: int
+    sent: frozenset[bytes] = field(default=frozenset(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,12 @@ class SetCookies:
     outer: tuple[bytes, ...] = field(repr=False)
     inner: Headers
     problems: tuple[str, ...]
+
+
+def sealed_names(outer: Headers) -> frozenset[bytes]:
+    """The outer names of the sealed cookies that a request's fields hold."""
+    pairs = cookie_pairs(outer.get_all("cookie"))
+    return frozenset(name for name, _ in pairs if name.startswith(_PREFIX))
 
 
 def incoming(policy: CookiePolicy, ctx: CookieContext, *, outer: Headers, inner: Headers) -> Headers:
@@ -94,6 +107,7 @@ def outgoing(
     """What the `set-cookie` lines of a response become. `random(n)` gives n fresh random bytes.
 
     Where the browser keeps the cookies, its scripts are not to see those with HttpOnly in the inner response.
+    A cookie whose lines no longer fit beside those before it is not set: the answer itself never fails.
     """
     if policy.mode == "inside":
         return SetCookies((), response, ())
@@ -101,11 +115,20 @@ def outgoing(
     problems: list[str] = []
     for raw in response.get_all("set-cookie"):
         try:
-            outer += _to_outside(policy, ctx, parse_set_cookie(raw), random)
+            lines = _to_outside(policy, ctx, parse_set_cookie(raw), random)
+            _check_room([*outer, *lines])
+            outer += lines
         except SetCookieError as error:
             problems.append(f"set-cookie {_shown_name(raw)}: {error}")
     inner = Headers(pair for pair in response if not (ctx.browser and _is_http_only(pair)))
     return SetCookies(tuple(outer), inner, tuple(problems))
+
+
+def _check_room(lines: list[bytes]) -> None:
+    if len(lines) > _MAX_LINES:
+        raise SetCookieError(f"its answer sets more than {_MAX_LINES} lines outside")
+    if sum(map(len, lines)) > _MAX_TOTAL:
+        raise SetCookieError(f"its answer sets more than {_MAX_TOTAL:,} bytes outside")
 
 
 def _is_http_only(pair: Field) -> bool:
@@ -179,7 +202,7 @@ def _stored(policy: CookiePolicy, ctx: CookieContext, line: SetCookie) -> Cookie
     except UnicodeDecodeError:
         raise SetCookieError("its name is not UTF-8") from None
     domain, host_only = line.domain(ctx.host)
-    expires_at = line.expires_at(ctx.now)
+    expires_at, longest = line.expires_at(ctx.now), ctx.now + _LONGEST
     cookie = Cookie(
         name=name,
         value=line.value,
@@ -187,7 +210,7 @@ def _stored(policy: CookiePolicy, ctx: CookieContext, line: SetCookie) -> Cookie
         host_only=host_only,
         path=line.path(ctx.path),
         secure=line.has(b"secure") if policy.secure is None else policy.secure,
-        expires_at=0 if expires_at is None else max(expires_at, _EARLIEST),
+        expires_at=longest if expires_at is None else min(max(expires_at, _EARLIEST), longest),
     )
     _check_prefix(cookie, line, ctx)
     return cookie
@@ -209,13 +232,15 @@ def _sealed(
     cookie: Cookie,
     random: Callable[[int], bytes],
 ) -> list[bytes]:
-    """The sealed line, or the deletion; and the deletion of the cookie under the names of older keys."""
+    """The sealed line, or the deletion; before it that of the cookie under older keys, where it was sent."""
     if len(cookie.name) + len(cookie.value) + len(cookie.domain) + len(cookie.path) > _MAX_BYTES:
         raise SetCookieError(_TOO_LARGE)
     expired = _is_expired(cookie, ctx.now)
-    unused = policy.keys if expired else policy.keys[1:]
-    names = [key.outer_name(ctx.binding, cookie.domain, cookie.path, cookie.name) for key in unused]
-    deletions = [_sealed_line(policy, line, name, "", "Max-Age=0") for name in names]
+    name, *older = (
+        key.outer_name(ctx.binding, cookie.domain, cookie.path, cookie.name) for key in policy.keys
+    )
+    gone = [old for old in older if old.encode() in ctx.sent] + ([name] if expired else [])
+    deletions = [_sealed_line(policy, line, unused, "", "Max-Age=0") for unused in gone]
     if expired:
         return deletions
     name, value = seal(policy.keys[0], ctx.binding, cookie, salt=random(SALT_LENGTH))

@@ -7,7 +7,7 @@ from typing import Final
 from extproc.message import Headers
 
 # Single-address headers of proxies and CDNs, which applications trust as they trust x-forwarded-for.
-_CLAIMS: Final = frozenset(
+CLAIMS: Final = frozenset(
     {
         "cf-connecting-ip",
         "cf-connecting-ipv6",
@@ -20,7 +20,8 @@ _CLAIMS: Final = frozenset(
         "x-real-ip",
     }
 )
-_FAMILIES: Final = ("x-forwarded", "x-original-forwarded", "x-envoy-")
+# By the start of their names: who a proxy says the client is, and how it came.
+FAMILIES: Final = ("x-forwarded", "x-original-forwarded", "x-envoy-")
 
 
 def rewrite(headers: Headers, peer: str, scheme: str | None = None) -> Headers:
@@ -29,6 +30,6 @@ def rewrite(headers: Headers, peer: str, scheme: str | None = None) -> Headers:
     In their place x-forwarded-for is `peer`, an IP address without port or brackets, as Envoy writes it; and
     x-forwarded-proto is `scheme` if given: the inner one, since the upstream is to see the inner request.
     """
-    honest = headers.where(lambda name: name not in _CLAIMS and not name.startswith(_FAMILIES))
+    honest = headers.where(lambda name: name not in CLAIMS and not name.startswith(FAMILIES))
     truth = honest.adding(("x-forwarded-for", peer.encode()))
     return truth if scheme is None else truth.adding(("x-forwarded-proto", scheme.encode()))

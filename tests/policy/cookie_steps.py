@@ -12,6 +12,7 @@ from extproc.policy.cookies import CookieContext, CookiePolicy, incoming, outgoi
 NOW = 1_700_000_000  # Tue, 14 Nov 2023 22:13:20 GMT
 KEY = CookieKey(bytes(range(32)))
 OLD_KEY = CookieKey(bytes(range(1, 33)))
+OLDEST_KEY = CookieKey(bytes(range(2, 34)))
 SEALED = CookiePolicy("sealed", (KEY,), "/_link")
 PLAIN = CookiePolicy("plain", (), "/_link")
 INSIDE = CookiePolicy("inside", (), "/_link")

@@ -12,9 +12,10 @@ from email.utils import formatdate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from extproc.link.cookies import CookieKey
 from extproc.message import Headers
-from extproc.policy.cookies import CookieContext, incoming, outgoing
-from tests.policy.cookie_steps import CTX, NOW, SEALED, salts
+from extproc.policy.cookies import CookieContext, CookiePolicy, incoming, outgoing, sealed_names
+from tests.policy.cookie_steps import CTX, KEY, NOW, SEALED, salts
 from tests.policy.jar import Jar, Url
 
 LINK = Url("https", "gw.example.com", "/_link")
@@ -58,14 +59,18 @@ def context(url: Url, now: int, binding: bytes = CTX.binding) -> CookieContext:
     return replace(CTX, scheme=url.scheme, host=url.host, path=url.path, now=now, binding=binding)
 
 
-def presented(outer: str, ctx: CookieContext) -> str:
-    fields = Headers([("cookie", outer.encode())] if outer else [])
-    return incoming(SEALED, ctx, outer=fields, inner=Headers()).text("cookie") or ""
+def presented(outer: str, ctx: CookieContext, policy: CookiePolicy = SEALED) -> str:
+    return incoming(policy, ctx, outer=sent(outer), inner=Headers()).text("cookie") or ""
 
 
-def receive(through: Jar, step: Step, now: int) -> None:
+def sent(outer: str) -> Headers:
+    return Headers([("cookie", outer.encode())] if outer else [])
+
+
+def receive(through: Jar, step: Step, now: int, policy: CookiePolicy = SEALED) -> None:
     response = Headers(("set-cookie", line.encode()) for line in step.lines)
-    for line in outgoing(SEALED, context(step.url, now), response, salts()).outer:
+    ctx = replace(context(step.url, now), sent=sealed_names(sent(through.header(LINK, now))))
+    for line in outgoing(policy, ctx, response, salts()).outer:
         through.receive(line.decode(), LINK, now)
 
 
@@ -81,6 +86,22 @@ def test_the_upstream_cannot_tell_the_link_from_a_direct_request(story: list[Ste
         for line in step.lines:
             direct.receive(line, step.url, now)
     assert len(through.cookies) == len(direct.cookies)
+
+
+@given(steps, st.lists(st.integers(0, 2), min_size=8, max_size=8))
+def test_nor_when_the_cookie_key_is_rotated(story: list[Step], rotations: list[int]) -> None:
+    """But for the order of cookies whose paths are equally long: a new name counts as set later."""
+    direct, through, now, keys = Jar(), Jar(), NOW, [KEY]
+    for step, times in zip(story, rotations, strict=False):
+        now += step.later
+        keys = [*(CookieKey(bytes([len(keys) + new] * 32)) for new in range(times)), *keys]
+        policy = replace(SEALED, keys=tuple(keys))
+        seen = presented(through.header(LINK, now), context(step.url, now), policy)
+        assert sorted(seen.split("; ")) == sorted(direct.header(step.url, now).split("; "))
+        receive(through, step, now, policy)
+        for line in step.lines:
+            direct.receive(line, step.url, now)
+        assert len(through.cookies) == len(direct.cookies)
 
 
 @settings(max_examples=400)  # of which most are set for another place or time, as they should be

@@ -13,7 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extproc.policy.cookies import CookiePolicy
-from tests.policy.cookie_steps import CTX, INSIDE, KEY, NOW, OLD_KEY, PLAIN, SEALED, presented, sealed
+from tests.policy.cookie_steps import (
+    CTX,
+    INSIDE,
+    KEY,
+    NOW,
+    OLD_KEY,
+    PLAIN,
+    SEALED,
+    presented,
+    sealed,
+    set_outside,
+)
 
 
 class TestSealedIncoming:
@@ -48,8 +59,17 @@ class TestSealedIncoming:
         assert presented(outer, ctx=replace(CTX, now=NOW + 9)) == b"sid=1"
         assert presented(outer, ctx=replace(CTX, now=NOW + 10)) is None
 
-    def test_a_session_cookie_does_not_expire_here(self) -> None:
-        assert presented(sealed(b"sid=1"), ctx=replace(CTX, now=2**40)) == b"sid=1"
+    @pytest.mark.parametrize("lifetime", [b"", b"; Max-Age=99999999999", b"; Expires=1 Jan 2999 0:0:0"])
+    def test_no_cookie_lives_longer_than_400_days(self, lifetime: bytes) -> None:
+        outer, last = sealed(b"sid=1" + lifetime), NOW + 400 * 86_400
+        assert presented(outer, ctx=replace(CTX, now=last - 1)) == b"sid=1"
+        assert presented(outer, ctx=replace(CTX, now=last)) is None
+
+    def test_a_deleted_cookie_is_as_good_as_ever_when_it_is_put_back(self) -> None:
+        """The limit of a gateway that keeps no state; docs/security.md has it."""
+        outer = sealed(b"sid=1")
+        assert "Max-Age=0" in set_outside(b"sid=; Max-Age=0")[0]
+        assert presented(outer) == b"sid=1"
 
     def test_older_keys_still_open_and_the_newer_sealing_wins(self) -> None:
         rotated = replace(SEALED, keys=(KEY, OLD_KEY))

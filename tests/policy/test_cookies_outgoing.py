@@ -13,12 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extproc.policy.cookies import CookiePolicy, SetCookies, outgoing
+from extproc.message import Headers
+from extproc.policy.cookies import CookieContext, CookiePolicy, SetCookies, outgoing, sealed_names
 from tests.policy.cookie_steps import (
     CTX,
     INSIDE,
     KEY,
     OLD_KEY,
+    OLDEST_KEY,
     PLAIN,
     SEALED,
     answer,
@@ -98,10 +100,19 @@ class TestSealedOutgoing:
         before = replace(SEALED, keys=(OLD_KEY,))
         after = replace(SEALED, keys=(KEY, OLD_KEY))
         (old,) = set_outside(b"sid=1", policy=before)
-        deletion, new = set_outside(b"sid=2", policy=after)
+        ctx = with_cookies(old)
+        deletion, new = set_outside(b"sid=2", policy=after, ctx=ctx)
         assert deletion == f"{old.partition('=')[0]}=; Path=/_link; Secure; HttpOnly; Max-Age=0"
         assert new.partition("=")[0] not in {"", old.partition("=")[0]}
-        assert len(set_outside(b"sid=; Max-Age=0", policy=after)) == 2
+        assert len(set_outside(b"sid=; Max-Age=0", policy=after, ctx=ctx)) == 2
+
+    def test_what_the_browser_does_not_hold_is_not_deleted(self) -> None:
+        after = replace(SEALED, keys=(KEY, OLD_KEY, OLDEST_KEY))
+        ctx = with_cookies(*set_outside(b"lang=tr", policy=replace(SEALED, keys=(OLD_KEY,))))
+        (line,) = set_outside(b"sid=1", policy=after, ctx=ctx)
+        assert line.startswith(KEY.outer_name(CTX.binding, "shop.example.com", "/orders", "sid") + "=")
+        (line,) = set_outside(b"sid=; Max-Age=0", policy=after, ctx=with_cookies(line))
+        assert line.startswith(KEY.outer_name(CTX.binding, "shop.example.com", "/orders", "sid") + "=;")
 
     def test_a_client_without_a_binding_gets_none(self) -> None:
         assert set_outside(b"sid=1", ctx=replace(CTX, binding=b"")) == []
@@ -167,6 +178,35 @@ class TestRefusedLines:
         assert len(result.problems) == 1
 
 
+class TestTooManyLines:
+    """Envoy would answer 500 in the clear: the first that fit are set, and the answer holds."""
+
+    @pytest.mark.parametrize("policy", [SEALED, PLAIN])
+    def test_more_than_80(self, policy: CookiePolicy) -> None:
+        many = answer(*(b"c%d=1" % number for number in range(82)))
+        result = outgoing(policy, CTX, many, salts())
+        assert len(result.outer) == 80
+        assert result.inner == many
+        assert result.problems == (
+            "set-cookie 'c80': its answer sets more than 80 lines outside",
+            "set-cookie 'c81': its answer sets more than 80 lines outside",
+        )
+
+    def test_more_than_48_kib_and_what_still_fits(self) -> None:
+        large = [b"c%d=" % number + b"v" * 2_900 for number in range(13)]
+        result = outgoing(SEALED, CTX, answer(*large, b"small=1"), salts())
+        assert len(result.outer) == 13
+        assert result.problems == ("set-cookie 'c12': its answer sets more than 49,152 bytes outside",)
+
+    def test_a_deletion_under_an_older_key_goes_with_its_cookie(self) -> None:
+        fits = [b"c%d=1" % number for number in range(79)]
+        (old,) = set_outside(b"sid=1", policy=replace(SEALED, keys=(OLD_KEY,)))
+        after = replace(SEALED, keys=(KEY, OLD_KEY))
+        result = outgoing(after, with_cookies(old), answer(*fits, b"sid=2"), salts())
+        assert len(result.outer) == 79
+        assert len(result.problems) == 1
+
+
 class TestInnerResponse:
     LINES = (b"sid=1; HttpOnly", b"lang=tr", b"bad; httponly", b"t=1;HTTPONLY=x;Path=/", b"u=HttpOnly")
 
@@ -218,6 +258,12 @@ def test_sealing_without_a_key_is_a_mistake_of_the_operator() -> None:
 def test_no_binding_is_printed() -> None:
     assert "bbbb" not in repr(CTX)
     assert "31d4" not in repr(outgoing(SEALED, CTX, answer(b"sid=31d4"), salts()))
+
+
+def with_cookies(*lines: str) -> CookieContext:
+    """A request of a browser that got these lines."""
+    cookie = "; ".join(line.partition(";")[0] for line in lines).encode()
+    return replace(CTX, sent=sealed_names(Headers([("cookie", b"lang=tr"), ("cookie", cookie)])))
 
 
 PIECES = st.sampled_from(

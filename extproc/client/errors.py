@@ -29,7 +29,7 @@ class LinkError(ExtprocError, httpx.TransportError):
     client's own: "directory" (none that can be trusted, or no usable key in it), "bad-response" (a sealed
     answer that does not open or is malformed), "gateway" (an answer from outside the seal).
     `fault`: the gateway's sealed refusal, authentic; None for everything else.
-    `outcome_unknown`: the request may have run. False: it has not.
+    `outcome_unknown`: the request may have run, or may yet. False: it has not, and never will.
     `reason`: a sentence for people; it holds no secret.
     """
 

@@ -6,7 +6,10 @@
 
 A request is sealed again only for what stands in `_REMEDIES` or as `_resent` says, and only within 60 s of
 the first sealing (docs/protocol.md, section 8). All sealings of a request have one exchange id, so that no
-two of them can run.
+two of them can run while the gateway remembers it.
+
+Who sits on the way has every envelope, and can send it twice, or later: what a refusal says of the envelope
+holds for the moment alone, unless no other answer was possible before and none is after (decision 0016).
 """
 
 from __future__ import annotations
@@ -25,14 +28,20 @@ from extproc.client.jar import keep_cookies
 from extproc.client.outer import MAX_RESPONSE, open_answer, sealed_request
 from extproc.client.session import Session
 from extproc.client.steps import Answer, ReadBody, Send, Steps, Wait
+from extproc.client.world import Moment
 from extproc.errors import FAULTS, Code
 from extproc.link.pb import privatelink_pb2 as pb
+from extproc.link.replay import KEEP_MS
 
 REPEAT_WITHIN_S: Final = 60.0
 SECOND_OR_SO: Final = (1.0, 1.5)
 _EXCHANGE_ID_LENGTH: Final = 16
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_MAY_HAVE_RUN: Final = frozenset({Code.REPLAYED, Code.RESPONSE_TOO_LARGE})
+_MAY_HAVE_RUN: Final = frozenset({Code.REPLAYED, Code.RESPONSE_TOO_LARGE, Code.UNAVAILABLE})
+_FRESH_MS: Final = 120_000
+_AHEAD_MS: Final = 30_000
+_CLOCKS_APART_MS: Final = 5_000  # those of two gateways of one link
+_MAX_POSTDATED_MS: Final = KEEP_MS - _FRESH_MS - _AHEAD_MS
 _OWN_TROUBLE: Final = (httpx.PoolTimeout, httpx.LocalProtocolError, httpx.UnsupportedProtocol)
 
 
@@ -44,7 +53,8 @@ class Call:
     inner: pb.InnerRequest = field(repr=False)
     choice: Choice
     has_body_in_hand: bool  # not a generator or a stream, which is spent
-    started_at: float  # monotonic
+    started_at: Moment
+    stamped_at: Moment  # no later than the last sealing
     offset_ms: int = 0  # the clock's at the last sealing
     is_repeat: bool = False
 
@@ -56,7 +66,16 @@ class Call:
     def is_repeatable(self) -> bool:
         """Whether running it twice does no harm, by its method or by the caller's word."""
         marked = self.request.extensions.get("link", {}).get("repeatable") is True
-        return marked or self.request.method in _SAFE_METHODS
+        return marked or self.is_safe
+
+    @property
+    def is_safe(self) -> bool:
+        return self.request.method in _SAFE_METHODS
+
+    def stamp(self, session: Session) -> None:
+        """Say when it is sealed, just before it is."""
+        self.stamped_at, self.offset_ms = session.world.moment(), session.offset_ms
+        self.inner.sent_at_ms = self.stamped_at.ms + self.offset_ms
 
 
 def exchange(session: Session, request: httpx.Request) -> Steps[httpx.Response]:
@@ -94,14 +113,15 @@ def _prepare(session: Session, request: httpx.Request) -> Steps[Call]:
     inner.cookie_binding = session.cookie_binding
     inner.client.CopyFrom(session.config.client)
     check_request(inner, choice.directory.path)
-    return Call(request, inner, choice, has_body_in_hand, session.world.monotonic())
+    now = session.world.moment()
+    call = Call(request, inner, choice, has_body_in_hand, started_at=now, stamped_at=now)
+    call.stamp(session)
+    return call
 
 
 def _attempt(session: Session, call: Call) -> Steps[httpx.Response]:
     """Seal, send, open."""
-    directory, sent_at = call.choice.directory, session.world.monotonic()
-    call.offset_ms = session.offset_ms
-    call.inner.sent_at_ms = session.world.now_ms() + call.offset_ms
+    directory = call.choice.directory
     sealed = session.seal(call.inner, call.choice)
     if len(sealed.body) > directory.max_request_bytes:
         raise _too_large(directory.max_request_bytes)
@@ -111,17 +131,17 @@ def _attempt(session: Session, call: Call) -> Steps[httpx.Response]:
     inner = open_answer(answer, sealed.opener)
     keep_cookies(session.cookies, answer.headers, outer)
     session.directories.heard(inner.directory_serial)
-    _check_fault(session, inner)
+    _check_fault(session, call, inner)
     facts = {
         "key_id": call.choice.key.key_id.hex(),
         "request_id": answer.headers.get("x-request-id"),
         "repeated": call.is_repeat,
-        "elapsed": session.world.monotonic() - sent_at,
+        "elapsed": session.world.monotonic() - call.stamped_at.ticks,
     }
     return to_response(inner, {"link": facts})
 
 
-def _check_fault(session: Session, inner: pb.InnerResponse) -> None:
+def _check_fault(session: Session, call: Call, inner: pb.InnerResponse) -> None:
     if not inner.fault:
         return
     if inner.fault not in FAULTS:
@@ -130,7 +150,15 @@ def _check_fault(session: Session, inner: pb.InnerResponse) -> None:
     if inner.fault == Code.CLOCK_SKEW:
         session.learn_time(inner.gateway_time_ms)
     unknown = inner.fault in _MAY_HAVE_RUN
+    if inner.fault == Code.CLOCK_SKEW:
+        unknown = not _was_stale(session, call, inner.gateway_time_ms)
     raise LinkError(inner.fault, "refused by the gateway", fault=inner.fault, outcome_unknown=unknown)
+
+
+def _was_stale(session: Session, call: Call, gateway_time_ms: int) -> bool:
+    """Whether the envelope was too old when it first can have arrived: it has not run, and never will."""
+    arrived_ms = gateway_time_ms - session.world.since(call.stamped_at) * 1000
+    return arrived_ms > call.inner.sent_at_ms + _FRESH_MS + _CLOCKS_APART_MS
 
 
 def _remedied(session: Session, call: Call, failure: httpx.TransportError) -> Steps[Choice | None]:
@@ -139,11 +167,20 @@ def _remedied(session: Session, call: Call, failure: httpx.TransportError) -> St
     if remedy is None or not call.has_body_in_hand or not _in_time(session, call):
         return None
     is_mended = yield from remedy(session, call, failure)
-    return session.directories.choice() if is_mended and _in_time(session, call) else None
+    return session.directories.choice() if is_mended and _stamped_again(session, call) else None
+
+
+def _stamped_again(session: Session, call: Call) -> bool:
+    """Stamp the second sealing, and see that the gateway still knows its id when the first can run, and the
+    other way round. In this order: who falls asleep before the check fails it, after it has a stale stamp."""
+    first_ms = call.inner.sent_at_ms
+    call.stamp(session)
+    is_postdated = first_ms - call.inner.sent_at_ms > _MAX_POSTDATED_MS  # it outlives the second's id
+    return _in_time(session, call) and (call.is_safe or not is_postdated)
 
 
 def _in_time(session: Session, call: Call) -> bool:
-    return session.world.monotonic() - call.started_at <= REPEAT_WITHIN_S
+    return session.world.since(call.started_at) <= REPEAT_WITHIN_S
 
 
 Remedy = Callable[[Session, Call, httpx.TransportError], Steps[bool]]

@@ -21,7 +21,7 @@ class Secrets:
         self._world = world
         self._lock = threading.Lock()
         self._secret: LinkSecret | None = None
-        self._drawn_at = 0.0
+        self._drawn_at = world.moment()
         self._uses = 0
 
     def take(self, key: PublicKey) -> LinkSecret:
@@ -34,10 +34,10 @@ class Secrets:
             return secret
 
     def _serves(self, secret: LinkSecret, key: PublicKey) -> bool:
-        age = self._world.monotonic() - self._drawn_at
+        age = self._world.since(self._drawn_at)
         return secret.key_id == key.key_id and age < MAX_AGE_S and self._uses < MAX_USES
 
     def _draw(self, key: PublicKey) -> LinkSecret:
         secret = LinkSecret.draw(key, self._world.random(SECRET_LENGTH))
-        self._secret, self._drawn_at, self._uses = secret, self._world.monotonic(), 0
+        self._secret, self._drawn_at, self._uses = secret, self._world.moment(), 0
         return secret

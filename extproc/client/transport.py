@@ -36,10 +36,11 @@ class LinkTransport(httpx.BaseTransport):
     ValueError for options that make no sense, OSError for a cache file that can't be read.
 
     A request fails as with any transport, by httpx.TransportError. ConnectError, ConnectTimeout, PoolTimeout
-    and ProxyError mean that it was never sent; for LinkError see `outcome_unknown`; after every other it may
+    and ProxyError mean that it has not run; for LinkError see `outcome_unknown`; after every other it may
     have run. GET, HEAD and OPTIONS are sent once more by themselves when the transport fails, and so is what
-    is marked by `extensions={"link": {"repeatable": True}}`; it can't run twice in any case. Timeouts
-    are those of each outer exchange; docs/python-sdk.md says what that makes of a call.
+    is marked by `extensions={"link": {"repeatable": True}}`; both have one exchange id, so that
+    it does not run twice. Timeouts are those of each outer exchange; docs/python-sdk.md says what that makes
+    of a call, and of a clock that is minutes fast.
 
     `response.extensions["trailers"]` has the trailers as httpx.Headers, `["link"]` the facts of the exchange:
     key_id, request_id, repeated, elapsed (seconds). Requests and responses are sealed whole: a generator is

@@ -1,4 +1,5 @@
-"""A double of the gateway, and of nothing else: keys, envelopes, directory and cookies are link/'s own.
+"""A double of the gateway, and of nothing else: keys, envelopes, directory and cookies are link/'s own,
+and the replay store is the server's.
 
 It stands in for Envoy and the processor, so that a test can say what the next answers are. The real ones have
 suites of their own.
@@ -21,8 +22,9 @@ from extproc.link.envelope import MEDIA_KEYS, MEDIA_WHOLE, OpenedRequest, open_r
 from extproc.link.keyring import HeldKey, Keyring
 from extproc.link.keys import PrivateKey, RootPrivateKey
 from extproc.link.pb import privatelink_pb2 as pb
-from extproc.link.replay import check_freshness
+from extproc.link.replay import Verdict, check_freshness
 from extproc.link.suites import Kem
+from extproc.server.stores import MemoryStore
 
 LINK = "https://gw.example.com"
 SHOP = "https://shop.example.com"
@@ -87,6 +89,7 @@ class Gateway:
 
     def __post_init__(self) -> None:
         self.start = self.now  # when the directory was issued
+        self._store = MemoryStore(1000, self.now_ms())
 
     @property
     def now(self) -> int:
@@ -135,7 +138,7 @@ class Gateway:
         self.opened.append(opened.inner)
         try:
             check_freshness(opened.inner.sent_at_ms, self.now_ms())
-            if opened.inner.exchange_id in {inner.exchange_id for inner in self.ran}:
+            if self._store.check(opened.inner.exchange_id, self.now_ms()) is not Verdict.FRESH:
                 raise errors.LinkError(errors.Code.REPLAYED, "seen")
         except errors.LinkError as error:
             return self.sealed(opened, pb.InnerResponse(status=400, fault=error.code))

@@ -41,7 +41,7 @@ def assert_sealed_again(gateway: Gateway) -> None:
     assert first.nonce != second.nonce
 
 
-@pytest.mark.parametrize("skew", [-3 * 86_400, -121, 31, 3600])
+@pytest.mark.parametrize("skew", [-3 * 86_400, -121, 31, 150])
 def test_a_clock_that_is_wrong_is_corrected_once(
     connect: Opening, gateway: Gateway, clock: Clock, skew: int
 ) -> None:
@@ -58,7 +58,9 @@ def test_a_clock_that_is_wrong_is_corrected_once(
 
 
 def test_a_clock_that_stays_wrong_is_an_error(connect: Opening, gateway: Gateway) -> None:
-    gateway.script += [gateway.refusing("clock-skew", gateway_time_ms=START_MS + n) for n in (50_000, 99_000)]
+    gateway.script += [
+        gateway.refusing("clock-skew", gateway_time_ms=START_MS + n) for n in (200_000, 900_000)
+    ]
     error = failing(connect(), "GET", SHOP)
     assert (error.code, error.fault, error.outcome_unknown) == ("clock-skew", "clock-skew", False)
     assert len(gateway.posts) == 2
@@ -85,7 +87,7 @@ def test_unavailable_is_tried_again_after_a_second_or_so(
 def test_unavailable_twice_is_an_error(connect: Opening, gateway: Gateway) -> None:
     gateway.script += [gateway.refusing("unavailable")] * 2
     error = failing(connect(), "GET", SHOP)
-    assert (error.fault, error.outcome_unknown) == ("unavailable", False)
+    assert (error.fault, error.outcome_unknown) == ("unavailable", True)
     assert len(gateway.posts) == 2
 
 

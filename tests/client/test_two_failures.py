@@ -21,8 +21,8 @@ from tests.client.gateway import SHOP, START_MS, Gateway, Script, answering, pro
 Failing = Callable[[Gateway], Script]
 
 
-def refused(fault: str) -> Failing:
-    return lambda gateway: gateway.refusing(fault, gateway_time_ms=START_MS + 50_000)
+def refused(fault: str, after_s: int = 50) -> Failing:
+    return lambda gateway: gateway.refusing(fault, gateway_time_ms=START_MS + after_s * 1000)
 
 
 def late(gateway: Gateway) -> Script:
@@ -56,6 +56,8 @@ UNAVAILABLE, CLOCK_SKEW, REPLAYED, NOT_PERMITTED = map(
     refused, ("unavailable", "clock-skew", "replayed", "not-permitted")
 )
 
+STALE = refused("clock-skew", after_s=200)  # and so it was when it can have arrived first
+
 # first, second, what is told, of which sealing, whether it may have run
 Case = tuple[Failing, Failing, str, int, bool]
 CASES: list[Case] = [
@@ -71,18 +73,24 @@ CASES: list[Case] = [
     (unknown_key, unreachable, "unknown-key", 1, True),
     (unknown_key, reset, "ReadError", 2, True),
     (unknown_key, UNAVAILABLE, "unavailable", 2, True),
+    # It may have, though a sealed answer refuses it: that may be the second answer to the same bytes.
+    (UNAVAILABLE, REPLAYED, "unavailable", 1, True),
+    (UNAVAILABLE, unreachable, "unavailable", 1, True),
+    (UNAVAILABLE, late, "ReadTimeout", 2, True),
+    (UNAVAILABLE, UNAVAILABLE, "unavailable", 2, True),
+    (CLOCK_SKEW, REPLAYED, "clock-skew", 1, True),
+    (CLOCK_SKEW, unreachable, "clock-skew", 1, True),
+    (CLOCK_SKEW, STALE, "clock-skew", 2, True),
+    (CLOCK_SKEW, NOT_PERMITTED, "not-permitted", 2, True),
     # It has not: it never left, or a sealed answer says so.
     (unreachable, REPLAYED, "replayed", 2, True),
     (unreachable, unreachable, "ConnectError", 2, False),
     (unreachable, reset, "ReadError", 2, True),
-    (unreachable, UNAVAILABLE, "unavailable", 2, False),
-    (UNAVAILABLE, REPLAYED, "replayed", 2, True),
-    (UNAVAILABLE, unreachable, "ConnectError", 2, False),
-    (UNAVAILABLE, late, "ReadTimeout", 2, True),
-    (UNAVAILABLE, UNAVAILABLE, "unavailable", 2, False),
-    (CLOCK_SKEW, REPLAYED, "replayed", 2, True),
-    (CLOCK_SKEW, forged, "gateway", 2, True),
-    (CLOCK_SKEW, NOT_PERMITTED, "not-permitted", 2, False),
+    (unreachable, UNAVAILABLE, "unavailable", 2, True),
+    (STALE, REPLAYED, "replayed", 2, True),
+    (STALE, unreachable, "ConnectError", 2, False),
+    (STALE, forged, "gateway", 2, True),
+    (STALE, NOT_PERMITTED, "not-permitted", 2, False),
 ]
 
 

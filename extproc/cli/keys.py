@@ -38,8 +38,10 @@ app = typer.Typer(
 
 @app.command()
 def init(
+    *,
     config: given.Config = _CONFIG,
     root: given.NewRoot = None,
+    new_root: given.UnknownRoot = False,
     kem: given.Kems = None,
     if_missing: given.IfMissing = False,
     json: given.AsJson = False,
@@ -56,16 +58,16 @@ def init(
     """
     from extproc.cli import keys_output as output
     from extproc.config import keymaker
-    from extproc.config.keystore import Layout
+    from extproc.config.keystore import Layout, read_roots
     from extproc.config.rootkey import load_or_make_root
 
     settings, folder, terms = _open(config)
     if if_missing and Layout(folder).has_directory:
-        output.show_nothing_done(folder, json=json)
+        output.show_nothing_done(folder, read_roots(folder), json=json)
         return
     keymaker.check_new(folder)
     _open_replay_store(settings)
-    roots = [] if root is None else [load_or_make_root(root, outside=folder)]
+    roots = [] if root is None else [load_or_make_root(root, outside=folder, new=new_root)]
     change = keymaker.init(folder, terms, time.time(), roots=roots, kems=_kems(kem) or keymaker.KEMS)
     _wait_for_first_second(change)
     output.show_change(change, roots, root_file=root, json=json)
@@ -77,19 +79,20 @@ def rotate(
     *,
     config: given.Config = _CONFIG,
     root: given.Roots = None,
+    new_root: given.UnknownRoot = False,
     kem: given.RotatedKems = None,
     overlap: given.Overlap = 7,
     json: given.AsJson = False,
 ) -> None:
     """Make new keys that take over from the old ones, and a directory with a fresh life of 7 days.
 
-    Clients use the new keys as soon as they see the directory. The old ones stay valid for --overlap and open
-    for a day more; the first command after that which changes the directory deletes their files. A new cookie
-    key seals from now on, and the others still open. "directory" makes no key: it renews the directory, by
-    what gateway.yaml says now.
+    Running workers take up keys and directories by themselves. Clients use the new keys a minute later, when
+    every worker holds them. The old ones stay valid for --overlap and open for a day more; the first command
+    after that which changes the directory deletes their files. A new cookie key seals from now on, and the
+    others still open. "directory" makes no key: it renews the directory, by what gateway.yaml says now.
 
     Without --root the directory is written to directory.unsigned: sign it where the root key is (extproc keys
-    sign). Workers take up new keys and directories when they start.
+    sign).
 
     \b
     Examples:
@@ -100,23 +103,25 @@ def rotate(
     from extproc.config import keymaker, rotation
 
     _, folder, terms = _open(config)
-    roots, now = _load_roots(root), time.time()
+    roots, now = _load_roots(root, folder, new=new_root), time.time()
     if what is given.What.COOKIE:
         change = keymaker.rotate_cookie(folder, now)
     elif what is given.What.DIRECTORY:
         change = keymaker.renew(folder, terms, now, roots=roots)
     else:
-        days = overlap * rotation.DAY
-        change = keymaker.rotate(folder, terms, now, roots=roots, kems=_kems(kem), overlap=days)
+        times = {"overlap": overlap * rotation.DAY, "lead": rotation.LEAD if overlap else 0}
+        change = keymaker.rotate(folder, terms, now, roots=roots, kems=_kems(kem), **times)
     output.show_change(change, roots, json=json)
-    output.show_restart(json=json)
+    output.show_uptake(json=json)
 
 
 @app.command()
 def retire(
     key: given.KeyId,
+    *,
     config: given.Config = _CONFIG,
     root: given.Roots = None,
+    new_root: given.UnknownRoot = False,
     at_once: given.AtOnce = False,
     json: given.AsJson = False,
 ) -> None:
@@ -139,24 +144,25 @@ def retire(
     except ValueError as error:
         raise typer.BadParameter("expected an id in hexadecimal", param_hint="KEY") from error
     _, folder, terms = _open(config)
-    roots = _load_roots(root)
+    roots = _load_roots(root, folder, new=new_root)
     change = keymaker.retire(folder, terms, time.time(), key_id, roots=roots, at_once=at_once)
     output.show_change(change, roots, json=json)
-    output.show_restart(json=json)
+    output.show_uptake(json=json)
 
 
 @app.command()
 def sign(
     file: given.Unsigned,
     root: given.SigningRoots,
+    new_root: given.UnknownRoot = False,
     out: given.Output = None,
     json: given.AsJson = False,
 ) -> None:
     """Sign a directory where the root key is: no settings, no network and no other key are needed.
 
     Its 7 days count from now. Look at what was signed, then bring the result to the gateway, as directory.bin
-    in its folder of keys, and restart the workers. A directory.bin is renewed: the same, under the next
-    serial.
+    in its folder of keys, where running workers take it up. A directory.bin is renewed: the same, under the
+    next serial.
 
     \b
     Example:
@@ -164,11 +170,14 @@ def sign(
     """
     from extproc.cli import keys_output as output
     from extproc.config.keyfiles import overwrite
-    from extproc.config.keymaker import Change, signed
+    from extproc.config.keymaker import Change, remember_roots, signed
+    from extproc.config.keystore import read_roots
 
-    roots = _load_roots(root)
-    directory, result = signed(_read(file), roots, time.time(), name=str(file))
     target = file.with_name("directory.bin") if out is None else out
+    roots = _load_roots(root, target.parent, new=new_root)
+    directory, result = signed(_read(file), roots, time.time(), name=str(file))
+    if known := read_roots(target.parent):
+        remember_roots(target.parent, known, roots)
     overwrite(target, result)
     if not json:
         output.show_directory(directory, [root.public for root in roots])
@@ -236,10 +245,14 @@ def _kems(names: Iterable[given.KemName] | None) -> list[Kem] | None:
     return [Kem[name.name] for name in given.KemName if name in names] if names else None
 
 
-def _load_roots(paths: Iterable[Path] | None) -> Roots:
-    from extproc.config.rootkey import load_root
+def _load_roots(paths: Iterable[Path] | None, folder: Path, *, new: bool) -> Roots:
+    """The root keys, which have to be known in `folder`, unless they are meant to be `new` there."""
+    from extproc.config.rootkey import check_known, load_root
 
-    return [load_root(path) for path in paths or ()]
+    roots = [load_root(path) for path in paths or ()]
+    if not new:
+        check_known(folder, [root.public for root in roots])
+    return roots
 
 
 def _wait_for_first_second(change: Change) -> None:

@@ -54,10 +54,19 @@ Subject = Annotated[
     ),
 ]
 Overlap = Annotated[
-    int, typer.Option(metavar="DAYS", min=0, max=90, help="How long the old gateway keys stay valid.")
+    int,
+    typer.Option(
+        metavar="DAYS",
+        min=0,
+        max=90,
+        help="How long the old keys stay valid; 0: new ones at once.",
+    ),
 ]
 KeyId = Annotated[str, typer.Argument(metavar="KEY", help="The key's id, as `extproc keys list` shows it.")]
 AtOnce = Annotated[bool, typer.Option("--at-once", help="Delete the key now, as when it has been stolen.")]
+UnknownRoot = Annotated[
+    bool, typer.Option("--new-root", help="The root key is new here: clients have to pin it, too.")
+]
 Unsigned = Annotated[
     Path, typer.Argument(metavar="FILE", help="A directory.unsigned, or a directory.bin to renew.")
 ]

@@ -36,18 +36,22 @@ def show_change(change: Change, roots: Roots, *, root_file: Path | None = None, 
             print(f"  {public}")
 
 
-def show_restart(*, json: bool) -> None:
-    """What is next after a change to keys that are in use."""
+def show_uptake(*, json: bool) -> None:
+    """What is next after a change to keys that are in use: nothing."""
     if not json:
-        print("Workers read keys when they start: restart extproc up, or serve.")
+        print("Running workers take up keys and directory.bin by themselves.")
 
 
-def show_nothing_done(folder: Path, *, json: bool) -> None:
-    """What init --if-missing says of keys that are there."""
+def show_nothing_done(folder: Path, roots: Sequence[RootPublicKey], *, json: bool) -> None:
+    """What init --if-missing says of keys that are there. `roots`: those that have signed there."""
     if json:
-        _print_json(_change_fields(Change(), ()))
-    else:
-        print(f"{folder}: keys are there already; nothing done")
+        _print_json(_change_fields(Change(), roots))
+        return
+    print(f"{folder}: keys are there already; nothing done")
+    if roots:
+        print("Clients pin:")
+    for root in roots:
+        print(f"  {root}")
 
 
 def _show_written(directory: Directory, written: Path, signed: bool) -> None:

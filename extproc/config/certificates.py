@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -86,8 +87,10 @@ def _readable(path: Path, key: str) -> Iterator[Finding]:
 
 
 def _private(path: Path, key: str) -> Iterator[Finding]:
-    if path.exists() and path.stat().st_mode & 0o007:
-        yield Finding(_CHECK, "error", f"{key}: others can read {path}", f"chmod 600 {path}")
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0
+    if mode & 0o077:
+        problem = f"{key}: others can reach {path} (mode {mode:04o})"
+        yield Finding(_CHECK, "error", problem, f"chmod 600 {path}")
 
 
 def _dates(shown: Mapping[str, object], what: str, now: float) -> Iterator[Finding]:

@@ -12,14 +12,13 @@ from urllib.parse import urlsplit
 from extproc.config.fields import is_loopback
 from extproc.config.keyfiles import KeysError
 from extproc.config.keystore import SIGN, Contents, Layout, load_keys, read_keys
-from extproc.config.rotation import DAY, Terms
+from extproc.config.rotation import DAY, EXPIRES_SOON, Terms
 from extproc.config.settings import Settings
 from extproc.errors import UserError
 from extproc.link.directory import Directory
 
 _RENEW: Final = "renew it: extproc keys rotate directory -c gateway.yaml --root gateway.root.pem"
 _ROTATE: Final = "make new ones: extproc keys rotate -c gateway.yaml --root gateway.root.pem"
-_DIRECTORY_SOON: Final = 2 * DAY
 _KEY_SOON: Final = 14 * DAY
 _CLOCK_TOLERANCE: Final = 60
 _EARLIEST: Final = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
@@ -81,7 +80,7 @@ def _dates(directory: Directory, now: float) -> Iterator[Finding]:
     left = directory.expires_at - now
     if left <= 0:
         yield Finding("directory", "error", f"it expired {_ago(-left)}: no client accepts it", _RENEW)
-    elif left < _DIRECTORY_SOON:
+    elif left < EXPIRES_SOON:
         yield Finding("directory", "warning", f"it expires in {span(left)}", _RENEW)
     if directory.issued_at > now + _CLOCK_TOLERANCE:
         problem = f"it was issued {span(directory.issued_at - now)} in the future"
@@ -89,11 +88,12 @@ def _dates(directory: Directory, now: float) -> Iterator[Finding]:
             "clock", "error", f"directory: {problem}", "set the clocks of this and the signing machine"
         )
     soon = now + _CLOCK_TOLERANCE  # a key just made begins with the next second
-    ends = [entry.not_after for entry in directory.keys if entry.not_before <= soon and now < entry.not_after]
-    if not ends:
+    usable = [entry for entry in directory.keys if entry.not_before <= soon and now < entry.not_after]
+    last = max((entry.not_after for entry in directory.keys), default=0)
+    if not usable:
         yield Finding("keys", "error", "the directory lists no gateway key that clients may use now", _ROTATE)
-    elif max(ends) - now < _KEY_SOON:
-        yield Finding("keys", "warning", f"the last gateway key ends in {span(max(ends) - now)}", _ROTATE)
+    elif last - now < _KEY_SOON:
+        yield Finding("keys", "warning", f"the last gateway key ends in {span(last - now)}", _ROTATE)
 
 
 def _agreement(directory: Directory, settings: Settings) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ makes the rest of it on a machine that may have nothing but that file and the ro
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,12 +17,19 @@ from typing import Final
 
 from extproc.config import rotation
 from extproc.config.keyfiles import delete, locked, make_folder, overwrite, write_new
-from extproc.config.keystore import Contents, Layout, StoredCookieKey, no_keys, read_keys
+from extproc.config.keystore import (
+    Contents,
+    Layout,
+    StoredCookieKey,
+    check_signature,
+    no_keys,
+    read_keys,
+)
 from extproc.config.rotation import Terms
 from extproc.errors import DirectoryError, UserError
 from extproc.link.cookies import CookieKey
 from extproc.link.directory import Directory, decode, parse, sign
-from extproc.link.keys import PrivateKey, PublicKey, RootPrivateKey
+from extproc.link.keys import PrivateKey, PublicKey, RootPrivateKey, RootPublicKey
 from extproc.link.suites import Kem
 
 KEMS: Final = (Kem.XWING, Kem.X25519)
@@ -75,14 +82,18 @@ def rotate(
     roots: Roots = (),
     kems: Collection[Kem] | None = None,
     overlap: int = rotation.OVERLAP,
+    lead: int = rotation.LEAD,
 ) -> Change:
-    """New gateway keys, of `kems` or the KEMs in use; the old ones stay valid for `overlap` seconds."""
+    """New gateway keys, of `kems` or the KEMs in use, for clients to use in `lead` seconds.
+
+    The old ones stay valid for `overlap` seconds more.
+    """
     layout = Layout(folder)
     with _opened(folder) as (contents, current):
         in_use = {entry.key.kem for entry in current.keys}
         made = [_make_gateway_key(layout, kem) for kem in KEMS if kem in (kems or in_use)]
         created = [layout.gateway_key(key.key_id) for key in made]
-        directory = rotation.rotated(current, made, terms, now, overlap=overlap)
+        directory = rotation.rotated(current, made, terms, now, overlap=overlap, lead=lead)
         return _publish(layout, contents, directory, roots, now, created=created)
 
 
@@ -152,6 +163,12 @@ def read_directory(data: bytes, *, name: str) -> Directory:
         ) from error
 
 
+def remember_roots(folder: Path, known: Iterable[RootPublicKey], roots: Roots) -> None:
+    """List `roots` in the root.pub of `folder`, behind those that are `known`."""
+    listed = dict.fromkeys([*known, *(root.public for root in roots)])
+    overwrite(Layout(folder).roots, "".join(f"{root}\n" for root in listed).encode())
+
+
 def _is_signed(data: bytes) -> bool:
     """A KeyDirectory has a number where a SignedKeyDirectory has the directory: it reads as one without."""
     try:
@@ -170,6 +187,7 @@ def _opened(folder: Path) -> Iterator[tuple[Contents, Directory]]:
         contents = read_keys(folder)
         if contents.latest is None:
             raise no_keys(folder)
+        check_signature(folder, contents)  # or the next directory would say what this one was made to
         yield contents, contents.latest
 
 
@@ -221,8 +239,7 @@ def _publish(
     if not roots:
         overwrite(layout.unsigned, directory.serialize())
         return Change(directory, layout.unsigned, tuple(created), deleted)
-    known = dict.fromkeys([*contents.roots, *(root.public for root in roots)])
-    overwrite(layout.roots, "".join(f"{root}\n" for root in known).encode())
+    remember_roots(layout.folder, contents.roots, roots)
     overwrite(layout.signed, sign(directory, *roots))
     delete(layout.unsigned)
     return Change(directory, layout.signed, tuple(created), deleted)

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Final, Self, TypeVar
 
 from extproc.config.keyfiles import KeysError, check_private, plain_errors, read_private
-from extproc.config.rotation import GRACE
+from extproc.config.rotation import GRACE, created_at
 from extproc.errors import DirectoryError
 from extproc.link.cookies import CookieKey
-from extproc.link.directory import Directory, decode, parse
+from extproc.link.directory import Directory, decode, is_signed_by, parse
 from extproc.link.keyring import HeldKey
 from extproc.link.keys import PrivateKey, RootPublicKey
 
@@ -128,8 +128,11 @@ class KeyStore:
         held = []
         for key in self.gateway:
             entry = dates.get(key.key_id)
-            begin, end = (0, _NO_END) if entry is None else (entry.not_before, entry.not_after + GRACE)
-            held.append(HeldKey(key, created_at=begin, open_until=end))
+            if entry is None:
+                held.append(HeldKey(key, created_at=0, open_until=_NO_END))
+            else:
+                begin = created_at(entry, self.decoded)
+                held.append(HeldKey(key, created_at=begin, open_until=entry.not_after + GRACE))
         return tuple(held)
 
 
@@ -141,6 +144,7 @@ def load_keys(folder: Path, now: float | None = None) -> KeyStore:
     contents = read_keys(folder)
     if contents.signed is None or contents.directory is None:
         raise _without_directory(folder, contents)
+    check_signature(folder, contents)
     listed = [entry.key.key_id for entry in contents.directory.keys]
     moment = time.time() if now is None else now
     in_use = [entry.key.key_id for entry in contents.directory.keys if entry.not_after > moment]
@@ -158,6 +162,17 @@ def load_keys(folder: Path, now: float | None = None) -> KeyStore:
         cookies=tuple(stored.key for stored in contents.cookies),
         directory=contents.signed,
         decoded=contents.directory,
+    )
+
+
+def check_signature(folder: Path, contents: Contents) -> None:
+    """Raise KeysError when root.pub is there, and no root in it has signed the directory."""
+    if contents.signed is None or not contents.roots or is_signed_by(contents.signed, contents.roots):
+        return
+    layout = Layout(folder)
+    raise KeysError(
+        f"{layout.signed}: is damaged, or signed by no root that {layout.roots.name} lists",
+        f"restore it from a backup; or, if the root is new, add its public half to {layout.roots}",
     )
 
 
@@ -195,8 +210,14 @@ def read_keys(folder: Path) -> Contents:
         signed=signed,
         directory=directory,
         unsigned=unsigned,
-        roots=tuple(_parsed(layout.roots, _roots)) if layout.roots.exists() else (),
+        roots=read_roots(folder),
     )
+
+
+def read_roots(folder: Path) -> tuple[RootPublicKey, ...]:
+    """The roots that have signed here, as far as it is known. Raises KeysError."""
+    path = Layout(folder).roots
+    return tuple(_parsed(path, _roots)) if path.exists() else ()
 
 
 def _newest_first(keys: Iterable[StoredCookieKey]) -> tuple[StoredCookieKey, ...]:

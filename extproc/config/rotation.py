@@ -1,7 +1,7 @@
 """How a key directory changes: pure, a Directory in and a Directory out. Times in Unix seconds.
 
     init      new keys
-    rotate    new keys in front; those before them stay valid for an overlap
+    rotate    new keys in front, from a minute ahead on; those before them stay valid for an overlap
     retire    a key's time is up now
     renew     nothing but a fresh life, and what gateway.yaml says today
 
@@ -26,8 +26,10 @@ from extproc.link.suites import Kem
 
 DAY: Final = 86_400
 LIFE: Final = 7 * DAY  # of a directory: its expiry is the revocation of what it lists
+EXPIRES_SOON: Final = 2 * DAY  # what is left of a life when it is time to say so
 GRACE: Final = DAY  # a key opens for so long after its not_after
 KEY_LIFE: Final = 90 * DAY
+LEAD: Final = 60  # between a rotation and its keys' not_before: by then every worker holds them
 OVERLAP: Final = LIFE  # by then no client holds a directory without the new key
 
 
@@ -50,23 +52,32 @@ class Terms:
 
 def first(keys: Sequence[PublicKey], terms: Terms, now: float) -> Directory:
     """The first directory. Its serial is the time, so that one made anew is above what clients have seen."""
-    return _issued(int(now), _fresh(keys, now), terms, now)
+    return _issued(int(now), _fresh(keys, math.ceil(now)), terms, now)
 
 
 def rotated(
-    current: Directory, keys: Sequence[PublicKey], terms: Terms, now: float, *, overlap: int = OVERLAP
+    current: Directory,
+    keys: Sequence[PublicKey],
+    terms: Terms,
+    now: float,
+    *,
+    overlap: int = OVERLAP,
+    lead: int = LEAD,
 ) -> Directory:
-    """New keys in front; the others go on for `overlap` seconds at most."""
-    until = math.ceil(now) + overlap
-    others = (_until(entry, until) for entry in current.keys)
-    return _issued(current.serial + 1, [*_fresh(keys, now), *others], terms, now)
+    """New keys in front, to be used in `lead` seconds; the others go on for `overlap` more at most."""
+    begin = math.ceil(now) + lead
+    others = (_until(entry, begin + overlap) for entry in current.keys)
+    return _issued(current.serial + 1, [*_fresh(keys, begin), *others], terms, now)
 
 
 def retired(current: Directory, key_id: bytes, terms: Terms, now: float) -> Directory:
     """The key is to be used no more. UserError when that would leave clients without any."""
     entries = [_until(entry, int(now)) if entry.key.key_id == key_id else entry for entry in current.keys]
-    if not any(entry.not_after > now for entry in entries):
-        raise UserError("that would leave clients no key to use; make a new one first: extproc keys rotate")
+    if not any(entry.not_before <= math.ceil(now) < entry.not_after for entry in entries):
+        raise UserError(
+            "that would leave clients no key to use; make a new one first (extproc keys rotate), "
+            "and wait until its time begins (extproc keys list)"
+        )
     return _issued(current.serial + 1, entries, terms, now)
 
 
@@ -96,8 +107,18 @@ def is_over(entry: DirectoryKey, now: float) -> bool:
     return entry.not_after + GRACE <= now
 
 
-def _fresh(keys: Iterable[PublicKey], now: float) -> list[DirectoryKey]:
-    begin = math.ceil(now)  # rounded up, or a replay store created just before would seem to be younger
+def created_at(entry: DirectoryKey, directory: Directory) -> int:
+    """A time before which nothing can have been sealed to a key of `directory`.
+
+    The first keys begin when they are made. Later ones may be as much older as `LEAD`, and a client whose
+    clock is fast uses them at once; those before them stay listed for `GRACE`, and so are first for a day.
+    """
+    first = min(other.not_before for other in directory.keys)
+    return entry.not_before if entry.not_before == first else entry.not_before - LEAD
+
+
+def _fresh(keys: Iterable[PublicKey], begin: int) -> list[DirectoryKey]:
+    """`begin` is rounded up, or a replay store created just before would seem to be younger."""
     return [DirectoryKey(key, not_before=begin, not_after=begin + KEY_LIFE) for key in keys]
 
 

@@ -109,6 +109,11 @@ def decode(signed: bytes) -> Directory:
     return parse(_signed(signed).directory)
 
 
+def is_signed_by(signed: bytes, roots: Sequence[RootPublicKey]) -> bool:
+    """Whether one of `roots` has signed a SignedKeyDirectory, whatever it says. Raises DirectoryError."""
+    return bool(_signers(_signed(signed), roots))
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """The highest serial that a client has accepted for a link and root, and the SHA-256 of its bytes."""

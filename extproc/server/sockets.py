@@ -116,8 +116,11 @@ def _check_pem_files(certificate: Path, private_key: Path, ca: Path) -> None:
             path.read_bytes()
         except OSError as error:
             raise UserError(f"{path}: {error.strerror}") from None
-    if private_key.stat().st_mode & 0o007:
-        raise UserError(f"{private_key}: others may read it; expected mode 0600 (chmod 600 {private_key})")
+    mode = stat.S_IMODE(private_key.stat().st_mode)
+    if mode & 0o077:
+        raise UserError(
+            f"{private_key}: mode {mode:04o} lets others in; expected 0600 (chmod 600 {private_key})"
+        )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         # Never a password: OpenSSL would ask for it on the terminal.

@@ -56,5 +56,8 @@ def _take(descriptor: int, state_dir: Path) -> None:
             f"{state_dir}: another extproc runs here (process {holder or 'unknown'}); "
             "stop it, or give this one a state_dir of its own"
         ) from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    except OSError as error:
+        raise UserError(f"{state_dir}: {error.strerror}") from None

@@ -7,8 +7,13 @@ pays for a crowd; until then it is still SEEN, which harms nobody: no request th
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import heapq
+import mmap
+import os
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +28,8 @@ from extproc.server.state import private_folder
 _PURGED_PER_CHECK: Final = 8  # above 1, so that the store shrinks faster than it grows
 _BYTES_PER_ID: Final = 256  # both trees, half-full pages, and the pages that the next transaction needs
 _MINIMUM_MAP: Final = 2**20
+_LOCK_BYTES: Final = 2**14  # LMDB needs half of it, and makes use of the rest
+_META_BYTES: Final = 2 * mmap.PAGESIZE  # what LMDB writes into a new file
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _CREATED_AT: Final = b"created_at_ms"
 _U64: Final = struct.Struct(">Q")
@@ -77,11 +84,15 @@ class LmdbStore:
         self._log = structlog.get_logger("extproc.replay")
         try:
             file = private_folder(folder) / f"{boot_id or _read_boot_id()}.mdb"
-            _remove_other_boots(file)
-            self._env = _open_environment(file, capacity)
+            with _alone(folder):
+                _remove_other_boots(file)
+                self._env = _open_environment(file, capacity)
+            self._file, self._inode = file, file.stat().st_ino
             self._open_tables(now_ms)
-        except (OSError, lmdb.Error) as error:
+        except lmdb.Error as error:
             raise UserError(f"{folder}: the replay store can't be opened: {error}") from None
+        except OSError as error:
+            raise UserError(f"{folder}: the replay store can't be opened: {error.strerror}") from None
 
     def _open_tables(self, now_ms: int) -> None:
         """In one transaction, so that processes that open at once agree on `created_at_ms`."""
@@ -94,6 +105,9 @@ class LmdbStore:
 
     def check(self, exchange_id: bytes, now_ms: int) -> Verdict:
         """See `ReplayStore.check`. One write transaction, which also keeps the other workers out."""
+        if not self._is_in_place():  # another worker may have made a new one
+            self._log.error("replay.error", reason=f"{self._file} was removed: restart all workers")
+            return Verdict.UNAVAILABLE
         try:
             with self._env.begin(write=True) as txn:
                 self._purge(txn, now_ms)
@@ -105,6 +119,12 @@ class LmdbStore:
     def close(self) -> None:
         """Unmap the file; `check` must not be called again."""
         self._env.close()
+
+    def _is_in_place(self) -> bool:
+        try:
+            return self._file.stat().st_ino == self._inode
+        except OSError:
+            return False
 
     def _insert(self, txn: lmdb.Transaction[bytes], exchange_id: bytes, now_ms: int) -> Verdict:
         if txn.stat(self._ids)["entries"] >= self._capacity:
@@ -123,8 +143,44 @@ class LmdbStore:
                 oldest.delete()
 
 
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from opening a store in `folder` meanwhile."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _open_environment(file: Path, capacity: int) -> lmdb.Environment:
-    # No writemap: on a full disk a write to the map would be a SIGBUS, where pwrite is an error.
+    """Called by one process at a time. Raises OSError or lmdb.Error, on a full disk as well."""
+    # LMDB writes its lock file through a map, where a block that is missing on a full disk is a SIGBUS.
+    _reserve(file.with_name(f"{file.name}-lock"), _LOCK_BYTES)
+    if file.exists() and file.stat().st_size < _META_BYTES:
+        file.unlink()  # of an attempt that a full disk ended
+    environment = _open_lmdb(file, capacity)
+    try:
+        _reserve(file, _MINIMUM_MAP)
+    except OSError:
+        environment.close()
+        raise
+    return environment
+
+
+def _reserve(file: Path, length: int) -> None:
+    """Have blocks for the first `length` bytes of `file`. Raises OSError when there is no room."""
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if os.fstat(descriptor).st_size < length:  # else they were reserved when it was made
+            os.posix_fallocate(descriptor, 0, length)
+    finally:
+        os.close(descriptor)
+
+
+def _open_lmdb(file: Path, capacity: int) -> lmdb.Environment:
+    # No writemap: the data goes by pwrite, for which a full disk is an error.
     # `check` never opens a read transaction, so a killed worker leaves no reader that pins old pages.
     return lmdb.open(
         str(file),

@@ -14,13 +14,13 @@ import sys
 import time
 from pathlib import Path
 
-from extproc.config.assembly import gateway
-from extproc.config.keystore import load_keys
 from extproc.config.load import load
 from extproc.config.settings import Settings
 from extproc.errors import UserError
 from extproc.server import signals, telemetry
+from extproc.server.clockguard import ClockGuard
 from extproc.server.grpc_aio import GrpcServer
+from extproc.server.keywatch import KeyWatch
 from extproc.server.service import Service
 from extproc.server.stores import open_store
 
@@ -68,19 +68,19 @@ def main(arguments: list[str]) -> int:
 async def _serve(settings: Settings, index: int, channel: Channel, asked: asyncio.Event) -> None:
     log = telemetry.configure(settings.log, worker=index)
     channel.cancel_when_closed()
-    server = GrpcServer(_service(settings), settings, index, log)
+    keys = KeyWatch(settings, log)
+    now_ms = time.time_ns() // 1_000_000
+    store = ClockGuard(open_store(settings, now_ms), now_ms)
+    service = Service(keys.load(), store, log=log)
+    server = GrpcServer(service, settings, index, log)
     channel.send(ready=await server.start())
+    following = asyncio.create_task(keys.follow(service))
     try:
         await asked.wait()
         await server.drain(settings.drain.total_seconds())
     finally:
+        following.cancel()
         log.info("worker.stopped", cut=await server.stop(), **server.counts)
-
-
-def _service(settings: Settings) -> Service:
-    keys = load_keys(settings.path(settings.link.keys))
-    store = open_store(settings, time.time_ns() // 1_000_000)
-    return Service(gateway(settings, keys), store)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
@@ -23,6 +25,7 @@ _STOP_S: Final = 3.0  # for a worker to end, beyond its drain
 _SHORTEST_DELAY_S: Final = 0.1  # before a dead worker is started again; doubled while it dies young
 _LONGEST_DELAY_S: Final = 5.0
 _YOUNG_S: Final = 10.0
+_ATTEMPTS: Final = 3  # of a worker that has never been ready
 
 
 class Supervisor:
@@ -35,28 +38,25 @@ class Supervisor:
 
     def __init__(self, config: Path, settings: Settings) -> None:
         self._settings = settings
-        self._lock = exclusive(settings.path(settings.state_dir))
+        self._stack = contextlib.AsyncExitStack()
         self._workers = [_Worker(config, index) for index in range(settings.workers)]
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        self._lock.__enter__()
-        try:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(exclusive(self._settings.path(self._settings.state_dir)))
+            stack.push_async_callback(self._kill)
             self._tasks = [asyncio.create_task(worker.run()) for worker in self._workers]
             await self._all_ready()
-        except BaseException:
-            await self._kill()
-            raise
+            self._stack = stack.pop_all()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
+        async with self._stack:
             if kind is None:
                 await self._drain()
-        finally:
-            await self._kill()
 
     @property
     def pids(self) -> list[int | None]:
@@ -87,10 +87,7 @@ class Supervisor:
     async def _kill(self) -> None:
         for task in self._tasks:
             task.cancel()
-        try:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-        finally:
-            self._lock.__exit__(None, None, None)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 async def _wait_for_each(events: list[asyncio.Event]) -> None:
@@ -104,6 +101,8 @@ class _Worker:
     def __init__(self, config: Path, index: int) -> None:
         self.ready = asyncio.Event()  # set for good when it has served once
         self.address = ""
+        self._index = index
+        self._deaths = 0
         self._command = [sys.executable, "-P", "-m", "extproc.server.worker", str(config), str(index)]
         self._log = structlog.get_logger().bind(worker=index)
         self._process: Process | None = None
@@ -132,8 +131,17 @@ class _Worker:
                 return
             lived_s = clock() - began
             self._log.error("worker.died", code=code, lived_s=round(lived_s, 1))
+            self._give_up_if_hopeless(code)
             delay_s = _SHORTEST_DELAY_S if lived_s > _YOUNG_S else min(2 * delay_s, _LONGEST_DELAY_S)
             await asyncio.sleep(delay_s)
+
+    def _give_up_if_hopeless(self, code: int | None) -> None:
+        self._deaths += 1
+        if self._deaths >= _ATTEMPTS and not self.ready.is_set():
+            raise UserError(
+                f"worker {self._index} died {self._deaths} times before it could serve, the last time "
+                f"{_manner(code)}; expected it to say why in the log above"
+            )
 
     async def _one_life(self) -> int | None:
         """From start to death: the exit code, or minus the signal; None when it could not be started."""
@@ -182,6 +190,15 @@ class _Worker:
             self._log.error("worker.refused", reason=message["error"])
         elif "error" in message:
             raise UserError(message["error"])
+
+
+def _manner(code: int | None) -> str:
+    """How a process ended, by `Process.returncode`; None: it was ended for not being ready."""
+    if code is None:
+        return "since it was not ready in time"
+    if code < 0:
+        return f"by {signal.Signals(-code).name if -code in set(signal.Signals) else f'signal {-code}'}"
+    return f"with exit code {code}"
 
 
 async def _read_line(sock: socket.socket) -> bytes:

@@ -6,62 +6,17 @@ what it says with --json a program can read; and a secret is never printed.
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from extproc import cli
 from extproc.config.keystore import load_keys
 from extproc.link.keys import RootPublicKey
-
-FILE = """\
-listen: 127.0.0.1:0
-admin: 127.0.0.1:0
-link: { origins: ["https://gw.example.com"] }
-upstreams: { shop: { endpoints: ["127.0.0.1:1"] } }
-routes: [{ host: shop.example.com, upstream: shop }]
-"""
-
+from tests.cli.conftest import FILE, Keys, another_gateway
 
 NO_KEYS = "keys: no keys here; make them: extproc keys init -c gateway.yaml --root gateway.root.pem\n"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        assert self.code == 0, self.err
-        return json.loads(self.out)
-
-
-Keys = Callable[..., Outcome]
-
-
-@pytest.fixture
-def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Keys:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "gateway.yaml").write_text(FILE)
-
-    def run(*arguments: str) -> Outcome:
-        monkeypatch.setattr("sys.argv", ["extproc", "keys", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        assert "PRIVATE" not in printed.out + printed.err
-        assert isinstance(ended.value.code, int)
-        return Outcome(ended.value.code, printed.out, printed.err)
-
-    return run
 
 
 def test_init(keys: Keys) -> None:
@@ -102,8 +57,13 @@ def test_init_twice(keys: Keys) -> None:
     )
     assert not Path("other.root.pem").exists()
     unless = keys("init", "--root", "other.root.pem", "--if-missing")
-    assert (unless.code, unless.out) == (0, "keys: keys are there already; nothing done\n")
-    assert keys("init", "--if-missing", "--json").json["created"] == []
+    root = Path("keys/root.pub").read_text()
+    assert (unless.code, unless.out) == (
+        0,
+        f"keys: keys are there already; nothing done\nClients pin:\n  {root}",
+    )
+    again = keys("init", "--if-missing", "--json").json
+    assert (again["created"], again["roots"]) == ([], root.split())
     assert Path("keys/directory.bin").read_bytes() == before
 
 
@@ -203,7 +163,7 @@ def test_signing_elsewhere(keys: Keys, tmp_path: Path, monkeypatch: pytest.Monke
     vault = tmp_path / "vault"  # another machine: no settings, no other key
     vault.mkdir()
     (vault / "directory.unsigned").write_bytes(Path("keys/directory.unsigned").read_bytes())
-    keys("init", "-c", _another_gateway(tmp_path), "--root", str(vault / "root.pem"))
+    keys("init", "-c", another_gateway(tmp_path), "--root", str(vault / "root.pem"))
     monkeypatch.chdir(vault)
     assert keys("show", "directory.unsigned").out.startswith("serial       ")
     signed = keys("sign", "directory.unsigned", "--root", "root.pem")
@@ -217,13 +177,6 @@ def test_signing_elsewhere(keys: Keys, tmp_path: Path, monkeypatch: pytest.Monke
     assert [item["state"] for item in keys("list", "--json").json if item["kind"] == "directory"] == [
         "in force"
     ]
-
-
-def _another_gateway(tmp_path: Path) -> str:
-    """Its init is the way to make a root key."""
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "gateway.yaml").write_text(FILE)
-    return str(tmp_path / "other" / "gateway.yaml")
 
 
 def test_rotate_directory_follows_the_settings(keys: Keys) -> None:
@@ -247,8 +200,18 @@ def test_retire(keys: Keys) -> None:
     refused = keys("retire", last, "--root", "gateway.root.pem")
     assert (refused.code, refused.err) == (
         2,
-        "extproc: that would leave clients no key to use; make a new one first: extproc keys rotate\n",
+        "extproc: that would leave clients no key to use; make a new one first (extproc keys rotate), "
+        "and wait until its time begins (extproc keys list)\n",
     )
+
+
+def test_new_keys_begin_in_a_minute_and_at_once_without_an_overlap(keys: Keys) -> None:
+    keys("init", "--root", "gateway.root.pem")
+    for arguments, begins_in in ((["--overlap", "1"], 60), (["--overlap", "0"], 0)):
+        done = keys("rotate", "--root", "gateway.root.pem", *arguments)
+        assert done.out.endswith("Running workers take up keys and directory.bin by themselves.\n")
+        shown = keys("show", "--json").json
+        assert 0 <= shown["keys"][0]["not_before"] - shown["issued_at"] - begins_in <= 1
 
 
 @pytest.mark.parametrize("command", ["init", "list", "rotate", "retire", "sign", "show"])

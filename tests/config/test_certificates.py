@@ -94,13 +94,14 @@ def test_what_is_no_pem(tmp_path: Path, authority: trustme.CA, name: str) -> Non
     assert problem.startswith(f"tls: {tmp_path / 'chain.pem'} and {tmp_path / 'key.pem'} do not serve: ")
 
 
-def test_files_that_are_missing_or_open_to_others(tmp_path: Path, authority: trustme.CA) -> None:
+@pytest.mark.parametrize("mode", [0o604, 0o640, 0o620])
+def test_files_that_are_missing_or_open_to_others(tmp_path: Path, authority: trustme.CA, mode: int) -> None:
     settings = issue(tmp_path, authority, text=FILE + HOP)
-    (tmp_path / "key.pem").chmod(0o604)
+    (tmp_path / "key.pem").chmod(mode)
     (tmp_path / "ca.pem").unlink()
     assert problems(settings) == [
-        f"tls.private_key: others can read {tmp_path / 'key.pem'}",
-        f"processor.tls.private_key: others can read {tmp_path / 'key.pem'}",
+        f"tls.private_key: others can reach {tmp_path / 'key.pem'} (mode {mode:04o})",
+        f"processor.tls.private_key: others can reach {tmp_path / 'key.pem'} (mode {mode:04o})",
         f"processor.tls.ca: {tmp_path / 'ca.pem'}: No such file or directory",
     ]
 

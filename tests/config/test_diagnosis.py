@@ -91,6 +91,11 @@ def test_the_dates_of_the_keys(settings: Settings) -> None:
         assert said(check_keys(settings, NOW + after)) == said_then
 
 
+def test_a_key_whose_time_begins_in_a_minute_counts(settings: Settings) -> None:
+    keymaker.rotate(keys(settings), Terms.of(settings), NOW, roots=[ROOT])
+    assert check_keys(settings, NOW) == []
+
+
 def test_settings_that_the_directory_does_not_follow(settings: Settings, tmp_path: Path) -> None:
     changed = read(
         tmp_path, FILE.replace("gw.example.com", "new.example.com").replace("] }\nup", "], path: /x }\nup")
@@ -133,11 +138,18 @@ def _damage(folder: Path) -> None:
     Layout(folder).signed.write_bytes(b"junk")
 
 
+def _sign_by_a_stranger(folder: Path) -> None:
+    data = Layout(folder).signed.read_bytes()
+    _, signed = keymaker.signed(data, [RootPrivateKey.generate()], NOW, name="it")
+    Layout(folder).signed.write_bytes(signed)
+
+
 @pytest.mark.parametrize(
     ("harm", "problem"),
     [
         (_remove_cookie_keys, "cookies.mode: sealed, but there is no cookie key"),
         (_damage, "{}/directory.bin: is damaged, or not what its name says"),
+        (_sign_by_a_stranger, "{}/directory.bin: is damaged, or signed by no root that root.pub lists"),
     ],
 )
 def test_other_harm(settings: Settings, harm: Callable[[Path], None], problem: str) -> None:

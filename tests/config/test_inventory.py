@@ -10,7 +10,7 @@ from pathlib import Path
 from extproc.config import keymaker
 from extproc.config.inventory import inventory
 from extproc.config.keystore import Layout, read_keys
-from extproc.config.rotation import DAY, LIFE, Terms
+from extproc.config.rotation import DAY, LEAD, LIFE, Terms
 from extproc.link.keys import RootPrivateKey
 from extproc.link.suites import Kem
 
@@ -30,12 +30,13 @@ def test_the_life_of_a_key(tmp_path: Path) -> None:
     assert states(folder, NOW)[key] == "not yet in use"
     assert states(folder, NOW + 1)[key] == "in use"
     keymaker.rotate(folder, TERMS, NOW + DAY, roots=[ROOT])
-    assert states(folder, NOW + DAY + LIFE)[key] == "in use"
-    assert states(folder, NOW + DAY + LIFE + 0.5)[key] == "opens for 24 h more"
-    assert states(folder, NOW + DAY + LIFE + DAY - 60)[key] == "opens for 1 h more"
-    assert states(folder, NOW + DAY + LIFE + DAY + 0.5)[key] == "over"
-    keymaker.renew(folder, TERMS, NOW + DAY + LIFE + DAY + 0.5, roots=[ROOT])
-    assert key not in states(folder, NOW + DAY + LIFE + DAY + 1)
+    last = NOW + DAY + LEAD + LIFE
+    assert states(folder, last)[key] == "in use"
+    assert states(folder, last + 0.5)[key] == "opens for 24 h more"
+    assert states(folder, last + DAY - 60)[key] == "opens for 1 h more"
+    assert states(folder, last + DAY + 0.5)[key] == "over"
+    keymaker.renew(folder, TERMS, last + DAY + 0.5, roots=[ROOT])
+    assert key not in states(folder, last + DAY + 1)
 
 
 def test_what_is_out_of_step(tmp_path: Path) -> None:

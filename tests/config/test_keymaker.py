@@ -14,7 +14,7 @@ import pytest
 from extproc.config import keymaker
 from extproc.config.keystore import Layout, load_keys, read_keys
 from extproc.config.rootkey import load_or_make_root, load_root
-from extproc.config.rotation import DAY, GRACE, KEY_LIFE, LIFE, Terms
+from extproc.config.rotation import DAY, GRACE, KEY_LIFE, LEAD, LIFE, Terms
 from extproc.errors import Code, LinkError, UserError
 from extproc.link.directory import Accepted, Verified, verify
 from extproc.link.keyring import Keyring
@@ -91,7 +91,8 @@ def test_a_life_of_rotations(folder: Path) -> None:
         key = client.key(folder, now)
         keymaker.rotate(folder, TERMS, now + LIFE - 1, roots=[ROOT])
         assert opens(folder, key, now + LIFE - 1)
-        now += LIFE
+        assert client.key(folder, now + LIFE - 1) == key  # every worker is still to take up the new one
+        now += LIFE + LEAD
         assert client.key(folder, now) != key
         assert opens(folder, key, now)
     assert len(list(Layout(folder).gateway.iterdir())) <= 2 * 3
@@ -99,7 +100,7 @@ def test_a_life_of_rotations(folder: Path) -> None:
 
 def test_the_file_of_a_key_goes_when_it_opens_nothing(folder: Path) -> None:
     old = Client().key(folder, NOW)
-    keymaker.rotate(folder, TERMS, NOW, roots=[ROOT], overlap=0)
+    keymaker.rotate(folder, TERMS, NOW, roots=[ROOT], overlap=0, lead=0)
     for now in (NOW + GRACE - 1, NOW + GRACE):
         change = keymaker.renew(folder, TERMS, now, roots=[ROOT])
         deleted = Layout(folder).gateway_key(old.key_id) in change.deleted

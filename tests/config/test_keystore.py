@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from extproc.config import keymaker
 from extproc.config.keyfiles import KeysError, locked, overwrite, write_new
 from extproc.config.keystore import KeyStore, Layout, load_keys, read_keys
-from extproc.config.rotation import DAY, GRACE, Terms
+from extproc.config.rotation import DAY, GRACE, LEAD, Terms
 from extproc.errors import UserError
 from extproc.link.keys import PrivateKey, RootPrivateKey
 from extproc.link.suites import Kem
@@ -159,6 +160,54 @@ def test_a_listed_key_must_be_there_until_its_time_is_up(folder: Path) -> None:
     with pytest.raises(KeysError, match=rf"{path.name}: missing, but the directory lists this key"):
         load(folder)
     assert len(load(folder, store.decoded.keys[0].not_after).gateway) == 1
+
+
+def _sign_anew(folder: Path, *roots: RootPrivateKey) -> None:
+    _, signed = keymaker.signed(Layout(folder).signed.read_bytes(), roots, NOW, name="it")
+    overwrite(Layout(folder).signed, signed)
+
+
+def _flip_a_bit(folder: Path) -> None:
+    data = bytearray(Layout(folder).signed.read_bytes())
+    data[-1] ^= 1
+    overwrite(Layout(folder).signed, bytes(data))
+
+
+@pytest.mark.parametrize(
+    "harm", [_flip_a_bit, lambda folder: _sign_anew(folder, RootPrivateKey.generate()), _sign_anew]
+)
+def test_a_directory_that_no_known_root_has_signed_is_refused(
+    folder: Path, harm: Callable[[Path], None]
+) -> None:
+    """Damaged, foreign, or signed by nobody: neither served, nor what the next directory follows."""
+    harm(folder)
+    for attempt in (load, lambda folder: keymaker.renew(folder, TERMS, NOW, roots=[ROOT])):
+        with pytest.raises(KeysError) as error:
+            attempt(folder)
+        assert error.value.problem == (
+            f"{folder}/directory.bin: is damaged, or signed by no root that root.pub lists"
+        )
+        assert str(folder / "root.pub") in error.value.remedy
+    (folder / "root.pub").unlink()  # nobody can tell
+    load(folder)
+
+
+def test_one_of_the_known_roots_is_enough(folder: Path) -> None:
+    other = RootPrivateKey.generate()
+    keymaker.renew(folder, TERMS, NOW, roots=[ROOT, other])
+    _sign_anew(folder, other)
+    load(folder)
+    _sign_anew(folder, RootPrivateKey.generate(), ROOT)
+    load(folder)
+
+
+def test_a_key_made_in_a_rotation_is_as_old_as_the_rotation(folder: Path) -> None:
+    keymaker.rotate(folder, TERMS, NOW + DAY, roots=[ROOT])
+    store = load(folder, NOW + DAY)
+    made = {held.key.key_id: held.created_at for held in store.held()}
+    dates = {entry.key.key_id: entry.not_before for entry in store.decoded.keys}
+    assert sorted(set(made.values())) == [NOW, NOW + DAY]
+    assert sorted({dates[key_id] - made[key_id] for key_id in made}) == [0, LEAD]
 
 
 def test_secrets_do_not_print(folder: Path) -> None:

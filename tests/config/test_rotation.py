@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extproc.config import rotation
-from extproc.config.rotation import DAY, GRACE, KEY_LIFE, LIFE, Terms
+from extproc.config.rotation import DAY, GRACE, KEY_LIFE, LEAD, LIFE, Terms
 from extproc.errors import UserError
 from extproc.link.directory import Directory
 from extproc.link.keys import PublicKey
@@ -45,16 +45,18 @@ def test_rotation_puts_the_new_key_in_front_and_ends_the_old_after_the_overlap()
     later = NOW + 30 * DAY
     turned = rotation.rotated(made, [key(3), key(4, Kem.X25519)], TERMS, later)
     assert ids(turned) == [key(3).key_id, key(1).key_id, key(4, Kem.X25519).key_id, key(2, Kem.X25519).key_id]
-    assert turned.keys[1].not_after == BEGIN + 30 * DAY + LIFE
-    assert turned.preferred(BEGIN + 30 * DAY) == key(3)
+    begin = BEGIN + 30 * DAY + LEAD  # by then every worker holds it
+    assert turned.keys[1].not_after == begin + LIFE
+    assert [turned.preferred(moment) for moment in (begin - 1, begin)] == [key(1), key(3)]
     assert turned.serial == made.serial + 1
 
 
 def test_without_overlap_there_is_no_moment_without_a_key() -> None:
     made = rotation.first([key(1)], TERMS, NOW)
-    turned = rotation.rotated(made, [key(2)], TERMS, NOW + DAY, overlap=0)
-    moments = range(int(NOW + DAY), int(NOW + DAY) + 3)
-    assert [turned.preferred(moment) for moment in moments] == [key(1), key(2), key(2)]
+    for lead in (0, 5):
+        turned = rotation.rotated(made, [key(2)], TERMS, NOW + DAY, overlap=0, lead=lead)
+        moments = range(int(NOW + DAY) + lead, int(NOW + DAY) + lead + 3)
+        assert [turned.preferred(moment) for moment in moments] == [key(1), key(2), key(2)]
 
 
 def test_an_overlap_never_prolongs_a_key() -> None:
@@ -78,8 +80,23 @@ def test_a_retired_key_ends_now_and_is_listed_until_it_opens_nothing() -> None:
 
 def test_the_last_key_can_not_be_retired() -> None:
     made = rotation.first([key(1)], TERMS, NOW)
-    with pytest.raises(UserError, match="no key to use; make a new one first: extproc keys rotate"):
+    with pytest.raises(UserError, match=r"no key to use; make a new one first \(extproc keys rotate\)"):
         rotation.retired(made, key(1).key_id, TERMS, NOW + DAY)
+
+
+def test_the_last_key_in_use_can_not_be_retired_for_one_that_is_to_come() -> None:
+    turned = rotation.rotated(rotation.first([key(1)], TERMS, NOW), [key(2)], TERMS, NOW + DAY)
+    with pytest.raises(UserError, match="and wait until its time begins"):
+        rotation.retired(turned, key(1).key_id, TERMS, NOW + DAY + LEAD - 1)
+    rotation.retired(turned, key(1).key_id, TERMS, NOW + DAY + LEAD + 1)
+
+
+def test_a_key_may_have_been_used_before_its_time_but_not_before_it_was_made() -> None:
+    """By a client whose clock is fast; the first keys have no such time."""
+    first = rotation.first([key(1), key(2, Kem.X25519)], TERMS, NOW)
+    turned = rotation.rotated(first, [key(3)], TERMS, NOW + DAY)
+    made = {entry.key: rotation.created_at(entry, turned) for entry in turned.keys}
+    assert made == {key(1): BEGIN, key(2, Kem.X25519): BEGIN, key(3): BEGIN + DAY}
 
 
 def test_renewal_takes_what_the_settings_say_now() -> None:
@@ -113,7 +130,7 @@ def test_any_history(steps: list[tuple[str, int]]) -> None:
         directory = rotation.pruned(directory, (), now)
         assert all(entry.not_after + GRACE > now for entry in directory.keys)
         if step == "rotate":
-            assert directory.preferred(int(now) + 1) == directory.keys[0].key
+            assert directory.preferred(int(now) + 1 + LEAD) == directory.keys[0].key
 
 
 def _step(directory: Directory, step: str, now: float, *, fresh: int) -> Directory:

@@ -4,10 +4,18 @@ tables have every field, event and counter that there is."""
 from __future__ import annotations
 
 import ast
+import json
 import re
-from pathlib import Path
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import httpx
+import pytest
+import yaml
 
 from extproc.bootstrap.access_log import FIELDS
 from tests.docs.consoles import Command, matches, outputs, to_run
@@ -36,6 +44,57 @@ def elsewhere(text: str) -> str:
     for port in ("8443", "9901", "8080"):
         text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{free_port()}")
     return text
+
+
+def renewal_with_compose() -> tuple[str, list[str]]:
+    """The service in which the page's command runs, and what runs there."""
+    (line,) = re.findall(r"^    docker compose run --rm (.*)$", PAGE, re.M)
+    service, *command = shlex.split(line)
+    return service, command
+
+
+@pytest.mark.skipif(shutil.which("docker-compose") is None, reason="docker-compose is not installed")
+def test_the_renewal_with_compose_reaches_what_it_needs() -> None:
+    service, command = renewal_with_compose()
+    shown = subprocess.run(
+        ["docker-compose", "config"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    services = yaml.safe_load(shown)["services"]
+    folder, mounts = PurePosixPath(services[service]["working_dir"]), mounted(services[service])
+    keys = str(folder / "keys")
+    assert str(folder / command[command.index("-c") + 1]) in mounts
+    assert str(PurePosixPath(command[command.index("--root") + 1]).parent) in mounts
+    volume, is_writable = mounts[keys]
+    assert is_writable
+    assert mounted(services["processor"])[keys][0] == volume
+    assert not services[service].get("entrypoint")
+
+
+def mounted(service: dict[str, Any]) -> dict[str, tuple[str, bool]]:
+    """By the place in the container: what is mounted there, and whether it can be written to."""
+    found = {}
+    for mount in service["volumes"]:
+        if isinstance(mount, str):  # by docker-compose 1; 2 has mappings
+            source, target, mode = mount.split(":")
+            found[target] = (source, mode == "rw")
+        else:
+            found[mount["target"]] = (mount["source"], not mount.get("read_only"))
+    return found
+
+
+def test_the_renewal_with_compose_renews(tmp_path: Path) -> None:
+    """The two commands of that service, the first and the renewal, the root key in this folder."""
+    _, renewal = renewal_with_compose()
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    (tmp_path / "gateway.yaml").write_bytes((ROOT / "envoy/gateway.yaml").read_bytes())
+    serials = []
+    for command in (shlex.split(services["keys"]["command"]), renewal):
+        program, *arguments = [word.replace("/var/lib/extproc-root", str(tmp_path)) for word in command]
+        assert program == "extproc"
+        run = [sys.executable, "-m", "extproc", *arguments, "--json"]
+        done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=True)
+        serials.append(json.loads(done.stdout)["serial"])
+    assert serials[1] == serials[0] + 1
 
 
 def test_what_the_shell_is_given() -> None:

@@ -21,6 +21,7 @@ import grpc
 import httpx
 import pytest
 from envoy.service.ext_proc.v3 import external_processor_pb2_grpc as ext_proc_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from extproc.server.state import exclusive
 from tests.exchange import link
@@ -42,7 +43,7 @@ def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
         try:
             yield process
         finally:
-            process.terminate()  # a second one, as a rule; killed, `up` would leave its Envoy behind
+            process.terminate()  # a second one, as a rule, and so at once
 
 
 def line(process: subprocess.Popen[str]) -> str:
@@ -91,6 +92,16 @@ def open_exchange(folder: Path) -> Iterator[Any]:
         yield bodies, replies
 
 
+def wait_for_drain(folder: Path) -> None:
+    """Until worker 0 says that it drains."""
+    with grpc.insecure_channel(f"unix:{folder}/state/worker-0.sock") as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        deadline = time.monotonic() + PATIENCE_S
+        while stub.Check(health_pb2.HealthCheckRequest()).status == health_pb2.HealthCheckResponse.SERVING:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
 # serve
 
 
@@ -100,7 +111,7 @@ def test_serve_says_where_and_drains_on_sigterm(config: str, tmp_path: Path) -> 
         assert line(process) == f"Serving on {', '.join(sockets)}\n"
         with open_exchange(tmp_path) as (bodies, replies):
             process.terminate()
-            time.sleep(0.3)
+            wait_for_drain(tmp_path)
             assert process.poll() is None
             bodies.append(b"not an envelope")
             assert next(replies).immediate_response.status.code == 400
@@ -114,7 +125,7 @@ def test_a_second_signal_ends_serve_at_once(config: str, tmp_path: Path) -> None
         line(process)
         with open_exchange(tmp_path) as (bodies, replies):
             process.send_signal(signal.SIGINT)
-            time.sleep(0.3)
+            wait_for_drain(tmp_path)
             assert process.poll() is None
             process.send_signal(signal.SIGINT)
             assert process.wait(2) == 0

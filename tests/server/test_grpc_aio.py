@@ -23,7 +23,7 @@ from extproc.exchange.gateway import Gateway
 from extproc.link.pb import privatelink_pb2 as pb
 from extproc.message import Headers
 from extproc.server.grpc_aio import SERVICE_NAME, GrpcServer
-from extproc.server.service import Service
+from extproc.server.service import Service, Stream
 from extproc.server.stores import MemoryStore
 from tests.exchange import link
 from tests.server import envoys
@@ -137,17 +137,32 @@ async def test_a_cancelled_stream_is_forgotten_quietly(served: Served, channel: 
     assert served.server.counts == {"streams": 1, "refused": 0, "bugs": 0}
 
 
-async def test_envoy_gone_while_a_reply_is_written(tmp_path: Path) -> None:
+async def test_envoy_gone_while_a_reply_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reply is more than flow control lets through, so its write fails; which is no bug of ours."""
+    answered, abandoned = asyncio.Event(), asyncio.Event()
+    _note(monkeypatch, "receive", answered)
+    _note(monkeypatch, "abandon", abandoned)
     served = Served(settings(tmp_path), link.gateway(directory=bytes(8 * 2**20)))
     async with grpc.aio.insecure_channel(await served.server.start()) as channel:
         stream = envoys.process(channel)
         await stream.write(envoys.request_headers(link.outer("GET", "/_link/keys"), end_of_stream=True))
-        await asyncio.sleep(0.2)
-    await asyncio.sleep(0.2)
+        await asyncio.wait_for(answered.wait(), 5)
+    await asyncio.wait_for(abandoned.wait(), 5)
     await served.server.stop()
     assert served.events == []
     assert served.server.counts == {"streams": 1, "refused": 0, "bugs": 0}
+
+
+def _note(monkeypatch: pytest.MonkeyPatch, method: str, called: asyncio.Event) -> None:
+    """Have `called` set when a stream's method has returned."""
+    real = getattr(Stream, method)
+
+    def noting(*arguments: Any) -> Any:
+        result = real(*arguments)
+        called.set()
+        return result
+
+    monkeypatch.setattr(Stream, method, noting)
 
 
 async def test_a_bug_is_logged_once_and_is_not_ok(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -183,8 +198,9 @@ async def test_health_is_serving_until_the_drain(served: Served, channel: grpc.a
     assert await served.health(channel, "") == SERVING
     stream, opener = await opened(channel)
     draining = asyncio.create_task(served.server.drain(5))
-    await asyncio.sleep(0.05)
-    assert await served.health(channel) == NOT_SERVING
+    async with asyncio.timeout(5):
+        while await served.health(channel) != NOT_SERVING:  # noqa: ASYNC110 - heard by asking alone
+            await asyncio.sleep(0.01)
     assert await served.health(channel, "") == NOT_SERVING
     assert not draining.done()
     assert (await answered(stream, opener)).body == b"tea"

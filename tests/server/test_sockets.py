@@ -177,10 +177,11 @@ async def test_a_key_of_another_certificate_is_refused(tmp_path: Path, ca: trust
         await server(settings(tmp_path, processor=processor)).start()
 
 
-async def test_a_key_that_others_may_read_is_refused(tmp_path: Path, files: Files) -> None:
+@pytest.mark.parametrize("mode", [0o644, 0o640])
+async def test_a_key_that_others_may_read_is_refused(tmp_path: Path, files: Files, mode: int) -> None:
     processor = files()
-    (tmp_path / "private_key.pem").chmod(0o644)
-    with pytest.raises(UserError, match=r"private_key\.pem: others may read it; expected mode 0600"):
+    (tmp_path / "private_key.pem").chmod(mode)
+    with pytest.raises(UserError, match=rf"private_key\.pem: mode {mode:04o} lets others in; expected 0600"):
         await server(settings(tmp_path, processor=processor)).start()
 
 

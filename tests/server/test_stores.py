@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -230,3 +231,15 @@ def test_a_broken_store_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(lmdb.Error):
         store._env.begin()
     assert store.check(number(1), NOW) is Verdict.UNAVAILABLE
+
+
+def test_a_store_whose_file_was_removed_tells_nothing_more(tmp_path: Path) -> None:
+    store = LmdbStore(tmp_path / "replay", 10, NOW)
+    assert store.check(number(1), NOW) is Verdict.FRESH
+    shutil.rmtree(tmp_path / "replay")
+    assert store.check(number(2), NOW) is Verdict.UNAVAILABLE
+    new = LmdbStore(tmp_path / "replay", 10, NOW + 1)
+    assert new.check(number(2), NOW + 2) is Verdict.FRESH
+    assert store.check(number(2), NOW + 2) is Verdict.UNAVAILABLE
+    store.close()
+    new.close()

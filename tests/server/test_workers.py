@@ -17,9 +17,11 @@ from typing import Any
 
 import grpc
 import pytest
+from structlog.testing import capture_logs
 
 from extproc.config.settings import Settings
 from extproc.errors import UserError
+from extproc.server.state import exclusive
 from extproc.server.workers import Supervisor
 from tests.exchange import link
 from tests.server import envoys
@@ -141,20 +143,45 @@ async def test_what_an_operator_can_mend_ends_everything_with_one_sentence(tmp_p
         pass
 
 
+@pytest.mark.parametrize(
+    ("end", "manner"),
+    [("os.kill(os.getpid(), signal.SIGBUS)", "by SIGBUS"), ("os._exit(135)", "with exit code 135")],
+)
+async def test_a_worker_that_never_serves_is_given_up(
+    ready: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, manner: str
+) -> None:
+    """It dies while Python starts, and leaves a line each time."""
+    lives = tmp_path / "lives"
+    script = f"import os, signal\nwith open({str(lives)!r}, 'a') as f: f.write('x')\n{end}\n"
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/sitecustomize.py").write_text(script)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "broken"))
+    one = ready.model_copy(update={"workers": 1})
+    with pytest.raises(
+        UserError, match=rf"worker 0 died 3 times before it could serve, .* {manner}; "
+    ) as raised:
+        await asyncio.wait_for(Supervisor(ready.folder / CONFIG, one).__aenter__(), PATIENCE_S)
+    assert len(str(raised.value).splitlines()) == 1
+    assert lives.read_text() == "xxx"
+    with exclusive(ready.folder / "state"):  # it holds nothing any more
+        pass
+
+
 async def test_a_worker_that_has_served_is_tried_again_while_the_file_is_wrong(ready: Settings) -> None:
     """The other workers still serve: an edit that is half done must not take them down."""
     config = ready.folder / CONFIG
     good = config.read_text()
-    async with Supervisor(config, ready) as workers:
-        killed, other = workers.pids
-        assert killed is not None
-        config.write_text("listen: nowhere")
-        os.kill(killed, signal.SIGKILL)
-        await asyncio.sleep(1)
-        assert workers.pids[1] == other
-        config.write_text(good)
-        async with grpc.aio.insecure_channel(workers.addresses[0]) as channel:
-            await asyncio.wait_for(channel.channel_ready(), PATIENCE_S)
+    with capture_logs() as log:
+        async with Supervisor(config, ready) as workers:
+            killed, other = workers.pids
+            assert killed is not None
+            config.write_text("listen: nowhere")
+            os.kill(killed, signal.SIGKILL)
+            await until(lambda: [entry["event"] for entry in log].count("worker.refused") >= 2)
+            assert workers.pids[1] == other
+            config.write_text(good)
+            async with grpc.aio.insecure_channel(workers.addresses[0]) as channel:
+                await asyncio.wait_for(channel.channel_ready(), PATIENCE_S)
 
 
 async def test_a_second_supervisor_is_refused(ready: Settings) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from typing import NoReturn
 
+from extproc.cli import stdout
 from extproc.errors import UserError
 
 
@@ -15,17 +15,18 @@ def main() -> NoReturn:
     What an operator can mend is one sentence on standard error; a traceback is a bug of ours, and shows
     no local variables, since those may be secrets.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that has no "…" is no reason to end
     try:
-        from extproc.cli.commands import app  # in here, so that Ctrl-C is quiet while it loads, too
+        with stdout.named():
+            from extproc.cli.commands import app  # in here, so that Ctrl-C is quiet while it loads, too
 
-        app(prog_name="extproc")
+            app(prog_name="extproc")
     except UserError as error:
         _complain(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
     except OSError as error:
+        if isinstance(error, BrokenPipeError) and error.filename == stdout.NAME:
+            sys.exit(1)  # the reader has seen enough
         _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     sys.exit(0)
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shlex
 import shutil
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from extproc.cli.stage import Stage
+    from extproc.cli.demo_stage import Stage
+
+T = TypeVar("T")
 
 
 def demo(
@@ -46,43 +50,62 @@ def demo(
     outcome: list[bool] = []
 
     async def run(asked: asyncio.Event) -> None:
-        outcome.append(await _run(console, binary, None if check else asked))
+        outcome.append(await _run(console, binary, asked, stay=not check))
 
     signals.run(run)
     raise typer.Exit(130 if not outcome else 0 if outcome[0] else 1)
 
 
-async def _run(console: Console, binary: Path, asked: asyncio.Event | None) -> bool:
-    """Whether every step held. Stays until `asked`; None: ends at once."""
-    from extproc.cli import stage as stages
+async def _run(console: Console, binary: Path, asked: asyncio.Event, *, stay: bool) -> bool:
+    """Whether every step held. Cancelled by a signal that comes before that is known."""
+    from extproc.cli import demo_stage
     from extproc.errors import UserError
     from extproc.server import signals
 
     console.print("Starting Envoy, two workers and a shop on loopback ...\n", style="dim")
-    async with stages.raised(binary) as stage:
-        held = await asyncio.to_thread(_play, console, stage)
-        if asked is not None:
+    async with contextlib.AsyncExitStack() as stack:
+        stage = await _unless(asked, stack.enter_async_context(demo_stage.raised(binary)))
+        held = await _unless(asked, _played(console, stage))
+        if stay:
             _invite(console, stage)
             if await signals.unless(asked, stage.envoy.wait()):
                 raise UserError("Envoy has ended by itself; its log is above")
     return held
 
 
+async def _unless(asked: asyncio.Event, work: Coroutine[object, object, T]) -> T:
+    """What `work` gives. A signal cancels it, and with it all that has been started."""
+    from extproc.server import signals
+
+    working = asyncio.ensure_future(work)
+    if not await signals.unless(asked, working):
+        raise asyncio.CancelledError
+    return working.result()
+
+
+async def _played(console: Console, stage: Stage) -> bool:
+    try:
+        return await asyncio.to_thread(_play, console, stage)
+    except asyncio.CancelledError:
+        console.quiet = True  # the thread goes on until it finds that its gateway has gone
+        raise
+
+
 def _play(console: Console, stage: Stage) -> bool:
     import httpx
 
-    from extproc.cli import panels, script
+    from extproc.cli import demo_panels, demo_script
     from extproc.demo.scene import Step, steps
 
     try:
-        scene = script.send_order(stage)
+        scene = demo_script.send_order(stage)
         stage.tap.recording = False
-        panels.show_scene(console, scene)
+        demo_panels.show_scene(console, scene)
         console.print()
-        order_held = panels.show_steps(console, steps(scene))
-        return panels.show_steps(console, script.meddle(stage)) and order_held
+        order_held = demo_panels.show_steps(console, steps(scene))
+        return demo_panels.show_steps(console, demo_script.meddle(stage)) and order_held
     except httpx.TransportError as error:
-        return panels.show_steps(console, [Step("The link answers", False, str(error))])
+        return demo_panels.show_steps(console, [Step("The link answers", False, str(error))])
 
 
 def _invite(console: Console, stage: Stage) -> None:

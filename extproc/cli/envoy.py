@@ -40,6 +40,8 @@ def envoy(
     from extproc.bootstrap import build
     from extproc.config.load import load
 
+    if validate and snippet:
+        raise typer.BadParameter("not with --snippet, which is no whole bootstrap", param_hint="--validate")
     settings = load(config)
     if validate:
         raise typer.Exit(_validate(config, settings, envoy))

@@ -46,10 +46,12 @@ def up(
 
 async def _up(binary: Path, config: Path, settings: Settings, asked: asyncio.Event) -> None:
     from extproc.bootstrap.build import bootstrap, to_yaml
+    from extproc.bootstrap.tls import check_authorities
     from extproc.server import signals
     from extproc.server.workers import Supervisor
 
     generated = to_yaml(bootstrap(settings))
+    check_authorities(settings)
     async with contextlib.AsyncExitStack() as stack:
         if await signals.unless(asked, stack.enter_async_context(Supervisor(config, settings))):
             while not asked.is_set():
@@ -81,7 +83,8 @@ async def _start(envoy: Envoy, generated: str, settings: Settings) -> None:
     # Below "warning" Envoy's log shows requests, and after the processor these are the inner ones.
     level = "error" if settings.log.level == "error" else "warning"
     drain_s = settings.drain.total_seconds()
-    await envoy.start(generated, settings.folder, log_level=level, drain_s=drain_s)
+    scratch = settings.path(settings.state_dir)  # locked by the supervisor, so it is nobody else's
+    await envoy.start(generated, settings.folder, log_level=level, drain_s=drain_s, scratch=scratch)
 
 
 def _announce(envoy: Envoy, settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """`extproc demo`, with a real Envoy.
 
-Invariant: it exits with 0 only when every step held, runs beside another one, and leaves nothing behind.
+Invariant: it exits with 0 only when every step held, runs beside another one, and leaves nothing behind,
+however it ends.
 """
 
 from __future__ import annotations
@@ -17,17 +18,25 @@ import httpx
 import pytest
 from rich.console import Console
 
-from extproc.cli.panels import show_scene, show_steps
+from extproc.cli.demo_panels import show_scene, show_steps
 from extproc.demo.scene import Step
+from tests.cli.processes import processes
 from tests.demo.test_scene import SCENE
 
 DEMO = [sys.executable, "-m", "extproc", "demo"]
 
 
+def env(temporary: Path) -> dict[str, str]:
+    return {"PATH": "/usr/bin:/bin", "TMPDIR": str(temporary), "COLUMNS": "80"}
+
+
 def start(temporary: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-    environment |= {"PATH": "/usr/bin:/bin", "TMPDIR": str(temporary), "COLUMNS": "80"}
     return subprocess.Popen(
-        [*DEMO, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        [*DEMO, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=env(temporary) | environment,
     )
 
 
@@ -62,6 +71,32 @@ def test_it_stays_up_until_it_is_told_to_go(tmp_path: Path) -> None:
         demo.send_signal(signal.SIGINT)
         assert demo.wait(timeout=20) == 0
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [[], ["--check"]])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("last", [b"Starting Envoy", b"What the app saw"])
+def test_a_signal_ends_it_at_once(
+    tmp_path: Path, arguments: list[str], number: signal.Signals, last: bytes
+) -> None:
+    """While it starts, and in the middle of its order, which goes no further while nobody reads it."""
+    with subprocess.Popen(
+        [*DEMO, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+        pipesize=4096,
+        env=env(tmp_path),
+    ) as demo:
+        assert demo.stdout is not None
+        next(line for line in iter(demo.stdout.readline, b"") if last in line)
+        assert processes(tmp_path)
+        demo.send_signal(number)
+        shown, complaints = demo.communicate(timeout=20)
+    assert (demo.returncode, complaints) == (130, b"")
+    assert "✗" not in shown.decode()
+    assert not list(tmp_path.iterdir())
+    assert not processes(tmp_path)
 
 
 def test_an_envoy_that_is_none_is_one_sentence(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -15,6 +16,7 @@ from extproc import __version__, cli
 from extproc.cli import commands
 from extproc.errors import UserError
 
+ROOT = Path(__file__).parents[2]
 COMMANDS = ("demo", "up", "serve", "envoy", "keys", "fetch", "doctor")
 
 
@@ -98,3 +100,11 @@ def test_a_reader_that_leaves_is_no_error() -> None:
         assert process.stderr is not None
         process.stdout.close()
         assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize("arguments", [("--version",), ("envoy", "-c", "envoy/gateway.yaml")])
+def test_output_that_can_not_be_written_is_named(arguments: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "extproc", *arguments]
+        run = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT)
+    assert (run.returncode, run.stderr) == (2, "extproc: standard output: No space left on device\n")

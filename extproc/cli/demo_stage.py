@@ -58,7 +58,8 @@ async def raised(binary: Path) -> AsyncIterator[Stage]:
         await stack.enter_async_context(Supervisor(file, settings))
         envoy = Envoy(binary)
         stack.push_async_callback(envoy.stop)
-        await envoy.start(to_yaml(bootstrap(settings)), folder, log_level="error", concurrency=1)
+        generated, state = to_yaml(bootstrap(settings)), settings.path(settings.state_dir)
+        await envoy.start(generated, folder, log_level="error", concurrency=1, scratch=state)
         tap.target = envoy.address
         await asyncio.sleep(begin - time.time())
         yield Stage(folder, link, root, shop, tap, envoy)

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 
 import httpx
 
-from extproc.cli.stage import Stage
+from extproc.cli.demo_stage import Stage
 from extproc.client import LinkError, LinkTransport
 from extproc.demo import scene
 from extproc.demo.endpoints import Received
 from extproc.demo.scene import Message, Scene, Step
+from extproc.exchange.request import OPENED_MARK
 
 _ORDERS = f"https://{scene.SHOP_HOST}{scene.ORDER_PATH}"
 _PLAIN = {"host": scene.SHOP_HOST}
@@ -35,8 +36,8 @@ def meddle(stage: Stage) -> Iterator[Step]:
     """What a man in the middle would try, each with how it went. Raises httpx.TransportError."""
     plain = httpx.post(f"{stage.link}{scene.ORDER_PATH}", json=scene.ORDER, headers=_PLAIN)
     yield scene.refused("A plain request", plain.status_code)
-    forged = httpx.get(f"{stage.link}/prices", headers=_PLAIN | {"x-link-opened": "1"})
-    yield scene.refused("A forged x-link-opened", forged.status_code)
+    forged = httpx.get(f"{stage.link}/prices", headers=_PLAIN | {OPENED_MARK: "1"})
+    yield scene.refused(f"A forged {OPENED_MARK}", forged.status_code)
     yield scene.replayed(*_order_through(stage, lambda body: [body, body]))
     yield scene.damaged(*_order_through(stage, lambda body: [body[:-1] + bytes([body[-1] ^ 1])]))
 

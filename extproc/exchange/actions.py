@@ -33,6 +33,11 @@ class CheckReplay:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckStore:
+    """Ask whether the replay store can tell at all; the answer comes back as StoreChecked."""
+
+
+@dataclass(frozen=True, slots=True)
 class Forward:
     """Reply to the request body: the inner request in the outer one's place, and the route by its values."""
 
@@ -67,4 +72,4 @@ class Log:
     detail: str
 
 
-Action = AwaitBody | Answer | CheckReplay | Forward | DropTrailers | Respond | Log
+Action = AwaitBody | Answer | CheckReplay | CheckStore | Forward | DropTrailers | Respond | Log

@@ -42,9 +42,9 @@ def options(gateway: Gateway, outer: Headers) -> Response:
     return Response(204, _empty(gateway, outer).adding(("allow", _allowed(gateway, outer))))
 
 
-def health(gateway: Gateway, outer: Headers, now: int) -> Response:
-    """204 when the link can serve, else 503."""
-    if gateway.keyring.can_open(now):
+def health(gateway: Gateway, outer: Headers, now: int, *, can_tell: bool) -> Response:
+    """204 when the link can serve: a key opens, and the replay store can tell. Else 503."""
+    if can_tell and gateway.keyring.can_open(now):
         return Response(204, _empty(gateway, outer))
     return unsealed(gateway, outer, 503)
 

@@ -36,6 +36,13 @@ class ReplayChecked:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreChecked:
+    """The answer to CheckStore: whether the replay store would judge a request of now."""
+
+    can_tell: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ResponseHeaders:
     headers: Headers
     end_of_stream: bool
@@ -54,6 +61,6 @@ class ResponseTrailers:
     trailers: Headers
 
 
-RequestEvent = RequestHeaders | RequestBody | RequestTrailers | ReplayChecked
+RequestEvent = RequestHeaders | RequestBody | RequestTrailers | ReplayChecked | StoreChecked
 ResponseEvent = ResponseHeaders | ResponseBody | ResponseTrailers
 Event = RequestEvent | ResponseEvent

@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 
 from extproc.errors import Code, LinkError
 from extproc.exchange import answers
-from extproc.exchange.actions import Action, Answer, AwaitBody, CheckReplay, DropTrailers, Forward
+from extproc.exchange.actions import Action, Answer, AwaitBody, CheckReplay, CheckStore, DropTrailers, Forward
 from extproc.exchange.context import Context
 from extproc.exchange.events import (
     ReplayChecked,
@@ -17,6 +17,7 @@ from extproc.exchange.events import (
     RequestHeaders,
     RequestTrailers,
     ResponseHeaders,
+    StoreChecked,
 )
 from extproc.exchange.gateway import Gateway
 from extproc.exchange.machine import Half, ProtocolError, Transition
@@ -36,6 +37,7 @@ Step = tuple["RequestState", list[Action]]
 
 class RequestState(Enum):
     START = auto()
+    HEALTH_ASKED = auto()
     BODY_AWAITED = auto()
     REPLAY_ASKED = auto()
     FORWARDED = auto()
@@ -62,8 +64,14 @@ class RequestHalf(Half[RequestState]):
             return RequestState.BODY_AWAITED, [AwaitBody()]
         if event.headers.get(":method") not in {b"GET", b"HEAD"}:
             raise LinkError(Code.METHOD, "expected GET")
-        answer = answers.health if path == gateway.paths.health else answers.directory
-        return self._answer(answer(gateway, event.headers, now_ms // 1000))
+        if path == gateway.paths.health:
+            return RequestState.HEALTH_ASKED, [CheckStore()]
+        return self._answer(answers.directory(gateway, event.headers, now_ms // 1000))
+
+    def on_store_checked(self, event: StoreChecked, now_ms: int) -> Step:
+        context = self._context
+        now = now_ms // 1000
+        return self._answer(answers.health(context.gateway, context.outer, now, can_tell=event.can_tell))
 
     def on_body(self, event: RequestBody, now_ms: int) -> Step:
         context, gateway = self._context, self._context.gateway
@@ -113,8 +121,9 @@ class RequestHalf(Half[RequestState]):
 
     table: ClassVar = {
         (RequestState.START, RequestHeaders): Transition(
-            on_headers, (RequestState.BODY_AWAITED, RequestState.ANSWERED)
+            on_headers, (RequestState.BODY_AWAITED, RequestState.HEALTH_ASKED, RequestState.ANSWERED)
         ),
+        (RequestState.HEALTH_ASKED, StoreChecked): Transition(on_store_checked, (RequestState.ANSWERED,)),
         (RequestState.BODY_AWAITED, RequestBody): Transition(
             on_body, (RequestState.REPLAY_ASKED, RequestState.ANSWERED)
         ),

@@ -36,6 +36,10 @@ class Keyring:
     def created_at(self, key_id: bytes) -> int:
         return self._held[key_id].created_at
 
+    def newest_created_at(self) -> int:
+        """When the youngest key was made, in Unix seconds; 0 without one."""
+        return max((entry.created_at for entry in self._held.values()), default=0)
+
     def link_key(self, key_id: bytes, encapsulation: bytes, now: int) -> LinkKey:
         """The link key of (`key_id`, `encapsulation`). Raises LinkError(UNKNOWN_KEY or BAD_ENVELOPE)."""
         entry = self._held.get(key_id)

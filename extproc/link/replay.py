@@ -30,6 +30,9 @@ class ReplayStore(Protocol):
     def check(self, exchange_id: bytes, now_ms: int) -> Verdict:
         """Check and insert in one atomic step. Never raises: what can't be asked is UNAVAILABLE."""
 
+    def can_tell(self, now_ms: int) -> bool:
+        """Whether an id that is new would be FRESH now. Never raises."""
+
 
 def check_freshness(sent_at_ms: int, now_ms: int) -> None:
     """Raises LinkError(CLOCK_SKEW) for a request that is too old or from the future."""

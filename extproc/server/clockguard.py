@@ -40,12 +40,19 @@ class ClockGuard:
 
     def check(self, exchange_id: bytes, now_ms: int) -> Verdict:
         """See `ReplayStore.check`."""
+        if self._has_stepped(now_ms):
+            return Verdict.UNAVAILABLE
+        return self._store.check(exchange_id, now_ms)
+
+    def can_tell(self, now_ms: int) -> bool:
+        """See `ReplayStore.can_tell`."""
+        return not self._has_stepped(now_ms) and self._store.can_tell(now_ms)
+
+    def _has_stepped(self, now_ms: int) -> bool:
         last, steady = self._read, self._steady_ms()
         self._read = now_ms, steady
         step_ms = (now_ms - last[0]) - (steady - last[1])
         if abs(step_ms) > _STEP_MS:
             self._blocked_until = steady + _STALE_AFTER_MS
             self._log.error("replay.clock_stepped", step_ms=step_ms, unavailable_ms=_STALE_AFTER_MS)
-        if steady < self._blocked_until:
-            return Verdict.UNAVAILABLE
-        return self._store.check(exchange_id, now_ms)
+        return steady < self._blocked_until

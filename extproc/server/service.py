@@ -12,12 +12,12 @@ from structlog.typing import FilteringBoundLogger
 from extproc import envoy_api
 from extproc.envoy_api import ProcessingRequest, ProcessingResponse
 from extproc.errors import ExtprocError
-from extproc.exchange.actions import Action, CheckReplay, Log
-from extproc.exchange.events import Event, ReplayChecked, RequestHeaders
+from extproc.exchange.actions import Action, CheckReplay, CheckStore, Log
+from extproc.exchange.events import Event, ReplayChecked, RequestHeaders, StoreChecked
 from extproc.exchange.exchange import Exchange
 from extproc.exchange.gateway import Gateway
 from extproc.exchange.machine import ProtocolError
-from extproc.link.replay import ReplayStore, ask
+from extproc.link.replay import ReplayStore, ask, is_settled
 
 
 def _now_ms() -> int:
@@ -88,11 +88,19 @@ class Stream:
                     now_ms = service.now_ms()
                     verdict = ask(service.store, exchange_id, sent_at_ms, key_created_at, now_ms)
                     actions += self._actions(ReplayChecked(verdict))
+                case CheckStore():
+                    actions += self._actions(StoreChecked(self._can_tell(service.now_ms())))
                 case Log(name, detail):
                     service.log.info(name, detail=detail, request_id=self._request_id)
                 case _:
                     actions.append(action)
         return actions
+
+    def _can_tell(self, now_ms: int) -> bool:
+        """Whether the store would judge a request that is sealed now, to whichever key."""
+        store, keyring = self._service.store, self._service.gateway.keyring
+        settled = is_settled(now_ms, store.created_at_ms, keyring.newest_created_at())
+        return settled and store.can_tell(now_ms)
 
     def _count(self, is_open: bool) -> None:
         self._service.open_exchanges += is_open - self._counted

@@ -64,6 +64,11 @@ class MemoryStore:
         heapq.heappush(self._by_expiry, (now_ms + KEEP_MS, exchange_id))
         return Verdict.FRESH
 
+    def can_tell(self, now_ms: int) -> bool:
+        """See `ReplayStore.can_tell`."""
+        self._purge(now_ms)
+        return len(self._ids) < self._capacity
+
     def _purge(self, now_ms: int) -> None:
         for _ in range(_PURGED_PER_CHECK):
             if not self._by_expiry or self._by_expiry[0][0] > now_ms:
@@ -115,6 +120,16 @@ class LmdbStore:
         except lmdb.Error as error:
             self._log.error("replay.error", reason=str(error))
             return Verdict.UNAVAILABLE
+
+    def can_tell(self, now_ms: int) -> bool:
+        """See `ReplayStore.can_tell`."""
+        try:
+            with self._env.begin(write=True) as txn:
+                self._purge(txn, now_ms)
+                entries: int = txn.stat(self._ids)["entries"]
+        except lmdb.Error:
+            return False
+        return self._is_in_place() and entries < self._capacity
 
     def close(self) -> None:
         """Unmap the file; `check` must not be called again."""

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from extproc.exchange.actions import AwaitBody
+from extproc.exchange.actions import AwaitBody, CheckStore
 from extproc.exchange.events import (
     RequestBody,
-    RequestHeaders,
     ResponseBody,
+    StoreChecked,
 )
 from extproc.exchange.exchange import Exchange
 from extproc.exchange.machine import ProtocolError
 from extproc.message import Headers
 from tests.exchange.link import (
     NOW_MS,
-    PEER,
     SHOP,
     gateway,
     only_answer,
@@ -71,8 +70,6 @@ def test_parameters_of_the_media_type_do_not_matter() -> None:
         (outer("OPTIONS", origin="https://evil.example", access_control_request_method="POST"), 204, None),
         (outer("OPTIONS"), 204, None),
         (outer("OPTIONS", "/_link/keys"), 204, None),
-        (outer("GET", "/_link/health"), 204, None),
-        (outer("GET", "/_link/health", origin=SHOP), 204, SHOP.encode()),
         (outer("GET", "/_link/keys?x=1", origin=SHOP), 200, SHOP.encode()),
     ],
 )
@@ -92,11 +89,20 @@ def test_the_directory_is_cacheable_for_an_hour_at_most() -> None:
     assert answer.headers.get("cache-control") == b"public, max-age=3600"
 
 
-def test_health_fails_without_a_key_that_opens() -> None:
-    exchange = Exchange(gateway(), random)
-    late = NOW_MS + 3_600_000
-    actions = exchange.receive(RequestHeaders(outer("GET", "/_link/health"), PEER, end_of_stream=True), late)
-    assert only_answer(actions).response.status == 503
+@pytest.mark.parametrize(
+    ("can_tell", "late_s", "status"),
+    [(True, 0, 204), (False, 0, 503), (True, 3600, 503), (False, 3600, 503)],
+)
+def test_health_needs_a_key_that_opens_and_a_store_that_can_tell(
+    can_tell: bool, late_s: int, status: int
+) -> None:
+    exchange, actions = started(outer("GET", "/_link/health", origin=SHOP), end_of_stream=True)
+    assert actions == [CheckStore()]
+    assert exchange.is_open()
+    answer = only_answer(exchange.receive(StoreChecked(can_tell), NOW_MS + 1000 * late_s)).response
+    assert answer.status == status
+    assert answer.headers.get("access-control-allow-origin") == SHOP.encode()
+    assert not exchange.is_open()
 
 
 def test_a_refusal_can_be_read_by_the_page_that_caused_it() -> None:

@@ -47,9 +47,11 @@ def test_after_a_step_nothing_is_judged_for_three_minutes(step: int) -> None:
     assert machine.check(1) is Verdict.FRESH
     machine.wall += step
     assert machine.check(2) is Verdict.UNAVAILABLE
+    assert not machine.store.can_tell(machine.wall)
     machine.passes(179_999)
     assert machine.check(2) is Verdict.UNAVAILABLE
     machine.passes(1)
+    assert machine.store.can_tell(machine.wall)
     assert machine.check(2) is Verdict.FRESH
 
 

@@ -73,6 +73,14 @@ def test_a_full_store_refuses_and_never_evicts(factory: Factory) -> None:
     assert store.check(number(4), NOW + KEEP_MS) is Verdict.UNAVAILABLE
 
 
+def test_it_knows_when_it_is_full(factory: Factory) -> None:
+    store = factory(1)
+    assert store.can_tell(NOW)
+    store.check(number(1), NOW)
+    assert not store.can_tell(NOW)
+    assert store.can_tell(NOW + KEEP_MS)
+
+
 CHECKS = st.lists(st.tuples(st.integers(0, 40), st.sampled_from([0, 1, 1000, 50_000, KEEP_MS])), max_size=150)
 
 
@@ -238,6 +246,7 @@ def test_a_store_whose_file_was_removed_tells_nothing_more(tmp_path: Path) -> No
     assert store.check(number(1), NOW) is Verdict.FRESH
     shutil.rmtree(tmp_path / "replay")
     assert store.check(number(2), NOW) is Verdict.UNAVAILABLE
+    assert not store.can_tell(NOW)
     new = LmdbStore(tmp_path / "replay", 10, NOW + 1)
     assert new.check(number(2), NOW + 2) is Verdict.FRESH
     assert store.check(number(2), NOW + 2) is Verdict.UNAVAILABLE

@@ -13,8 +13,8 @@ from envoy_data_plane.envoy.extensions.access_loggers.file import v3 as file
 from envoy_data_plane.envoy.extensions.access_loggers.stream import v3 as stream
 from envoy_data_plane.google.protobuf import Any, Struct
 
-from extproc.bootstrap.names import METADATA
 from extproc.config.settings import Log
+from extproc.envoy_api import NAMESPACE
 
 _LINK_FIELDS: Final = ("outcome", "fault", "key_id", "sdk", "platform", "app")
 FIELDS: Final = {
@@ -27,8 +27,8 @@ FIELDS: Final = {
     "path": "%PATH(NQ:PATH)%",
     "route": "%ROUTE_NAME%",
     "status": "%RESPONSE_CODE%",
-    "inner_status": f"%DYNAMIC_METADATA({METADATA}:status)%",
-    **{name: f"%DYNAMIC_METADATA({METADATA}:{name})%" for name in _LINK_FIELDS},
+    "inner_status": f"%DYNAMIC_METADATA({NAMESPACE}:status)%",
+    **{name: f"%DYNAMIC_METADATA({NAMESPACE}:{name})%" for name in _LINK_FIELDS},
     "details": "%RESPONSE_CODE_DETAILS%",
     "flags": "%RESPONSE_FLAGS%",
     "duration_ms": "%DURATION%",

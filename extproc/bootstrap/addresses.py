@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from envoy_data_plane.envoy.config.core import v3 as core
 
 from extproc.config.settings import Address
@@ -19,11 +17,3 @@ def socket(host: str, port: int) -> core.Address:
 def bound(address: Address) -> core.Address:
     """An address to listen on, where Envoy resolves no names."""
     return socket("127.0.0.1" if address.host == "localhost" else address.host, address.port)
-
-
-def is_ip(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

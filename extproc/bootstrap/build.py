@@ -6,15 +6,13 @@ from typing import Any, Final
 
 from envoy_data_plane.envoy.config.bootstrap import v3 as boot
 from envoy_data_plane.envoy.config.cluster import v3 as cluster
-from envoy_data_plane.envoy.config.overload import v3 as overload
-from envoy_data_plane.envoy.extensions.resource_monitors.downstream_connections import v3 as connections
-from envoy_data_plane.google.protobuf import Any as Packed
 from envoy_data_plane.google.protobuf import Struct
 
 from extproc.bootstrap import addresses, limits
 from extproc.bootstrap.clusters import upstream_clusters
 from extproc.bootstrap.dump import dump, fields
 from extproc.bootstrap.listener import client_listener, guarded_manager
+from extproc.bootstrap.overload import overload_manager
 from extproc.bootstrap.processor import processor_cluster
 from extproc.config.settings import Settings
 
@@ -35,7 +33,7 @@ def bootstrap(settings: Settings) -> boot.Bootstrap:
             listeners=[client_listener(settings)], clusters=_clusters(settings)
         ),
         admin=boot.Admin(address=addresses.bound(settings.admin), ignore_global_conn_limit=True),
-        overload_manager=_overload_manager(),
+        overload_manager=overload_manager(),
         layered_runtime=_runtime(),
     )
 
@@ -62,14 +60,6 @@ def snippet(settings: Settings) -> str:
 
 def _clusters(settings: Settings) -> list[cluster.Cluster]:
     return [processor_cluster(settings), *upstream_clusters(settings)]
-
-
-def _overload_manager() -> overload.OverloadManager:
-    config = connections.DownstreamConnectionsConfig(max_active_downstream_connections=limits.CONNECTIONS)
-    monitor = overload.ResourceMonitor(
-        name="envoy.resource_monitors.global_downstream_max_connections", typed_config=Packed.pack(config)
-    )
-    return overload.OverloadManager(resource_monitors=[monitor])
 
 
 def _runtime() -> boot.LayeredRuntime:

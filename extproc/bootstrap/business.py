@@ -1,44 +1,34 @@
-"""One route of gateway.yaml as Envoy's: for opened requests, and with `access: any` for plain ones too."""
+"""One route of gateway.yaml as Envoy's: for opened requests, then for plain ones, let through or refused."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final
 
 from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.config.route import v3 as route
 from envoy_data_plane.envoy.extensions.retry.host.previous_hosts import v3 as previous_hosts
-from envoy_data_plane.google.protobuf import Any
+from envoy_data_plane.google.protobuf import Any, Struct
 
-from extproc.bootstrap.names import OPENED, upstream_cluster
+from extproc.bootstrap.names import STRIP_FILTER, upstream_cluster
+from extproc.bootstrap.refusals import refuse_plain
 from extproc.config.settings import Route, Settings
-
-# What a plain request says of who sent it: the client's own claims (Envoy sees to its own headers and to
-# x-forwarded-proto), and what Envoy adds. In an opened request the processor sees to all of them.
-_CLAIMS: Final = [
-    "forwarded",
-    "x-real-ip",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-envoy-external-address",
-]
+from extproc.exchange.request import OPENED_MARK
+from extproc.policy.forwarded import CLAIMS, FAMILIES
 
 
 def business_routes(settings: Settings, rule: Route) -> list[route.Route]:
     """`rule` where its host is."""
-    routes = [_opened(settings, rule)]
-    if rule.access == "any":
-        routes.append(_plain(settings, rule))
-    return routes
+    plain = _plain(settings, rule) if rule.access == "any" else refuse_plain(settings, rule)
+    return [_opened(settings, rule), plain]
 
 
 def _opened(settings: Settings, rule: Route) -> route.Route:
-    mark = route.HeaderMatcher(name=OPENED, present_match=True)
+    mark = route.HeaderMatcher(name=OPENED_MARK, present_match=True)
     return route.Route(
         name=f"{rule.host}{rule.prefix}",
         match=route.RouteMatch(prefix=rule.prefix, headers=[mark]),
         route=_action(settings, rule),
-        request_headers_to_remove=[OPENED],
+        request_headers_to_remove=[OPENED_MARK],
     )
 
 
@@ -57,16 +47,27 @@ def _plain(settings: Settings, rule: Route) -> route.Route:
                 append_action=core.HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
             )
         ],
-        request_headers_to_remove=_CLAIMS,
+        request_headers_to_remove=sorted(CLAIMS),
+        metadata=_families(),
     )
 
 
+def _families() -> core.Metadata:
+    """For the script at the door, which removes headers by the start of their names: a route can't.
+
+    In an opened request the processor sees to them. x-forwarded-proto is Envoy's own word.
+    """
+    names = {"families": list(FAMILIES), "except": ["x-forwarded-proto"]}
+    return core.Metadata(filter_metadata={STRIP_FILTER: Struct.from_dict(names)})
+
+
 def _action(settings: Settings, rule: Route) -> route.RouteAction:
-    """No limit on how long an answer takes, only on how long it is silent."""
+    """No limit on how long request and answer take, only on how long both are silent."""
     upstream = settings.upstreams[rule.upstream]
     return route.RouteAction(
         cluster=upstream_cluster(rule.upstream),
         timeout=timedelta(0),
+        max_stream_duration=route.RouteActionMaxStreamDuration(max_stream_duration=timedelta(0)),
         idle_timeout=upstream.idle_timeout if rule.idle_timeout is None else rule.idle_timeout,
     )
 
@@ -81,5 +82,5 @@ def reconnect() -> route.RetryPolicy:
         retry_on="connect-failure,refused-stream",
         num_retries=1,
         retry_host_predicate=[predicate],
-        host_selection_retry_max_attempts=3,
+        host_selection_retry_max_attempts=16,  # choices are random: each may be the same endpoint again
     )

@@ -16,6 +16,7 @@ from envoy_data_plane.google.protobuf import Any
 from extproc.bootstrap import addresses, tls
 from extproc.bootstrap.limits import MAX_HEADERS
 from extproc.bootstrap.names import upstream_cluster
+from extproc.config.fields import is_ip
 from extproc.config.settings import Settings, Upstream
 
 HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -37,7 +38,7 @@ def load_assignment(name: str, hosts: Iterable[core.Address]) -> endpoint.Cluste
 
 def discovery(hosts: Iterable[str]) -> cluster.ClusterDiscoveryType:
     """Names are resolved again and again; IP addresses and sockets are what they are."""
-    fixed = all(addresses.is_ip(host) for host in hosts)
+    fixed = all(is_ip(host) for host in hosts)
     return cluster.ClusterDiscoveryType.STATIC if fixed else cluster.ClusterDiscoveryType.STRICT_DNS
 
 
@@ -56,7 +57,7 @@ def _upstream(settings: Settings, name: str, upstream: Upstream) -> cluster.Clus
         common_lb_config=balancing(upstream.panic_threshold),
         outlier_detection=_outliers(),
         circuit_breakers=_breakers(upstream),
-        transport_socket=tls.upstream(_tls_name(upstream)) if upstream.tls else None,
+        transport_socket=tls.upstream(_tls_name(upstream), upstream.ca) if upstream.tls else None,
         typed_extension_protocol_options={HTTP_OPTIONS: Any.pack(_protocol(upstream))},
     )
 

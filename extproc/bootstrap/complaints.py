@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from extproc.config.keyfiles import plain_errors
+
 _LINE: Final = re.compile(r"\[[^]]*\]\[\d+\]\[(?P<level>\w+)\]\[\w+\] (?:\[[^]]*\] )?(?P<text>.*)")
 _AROUND: Final = re.compile(
     r"^error initializing (configuration|config) '[^']*':? *|^error `|` initializing config .*$"
@@ -34,7 +36,8 @@ def rejection(binary: Path, bootstrap_yaml: str, folder: Path) -> str | None:
     """Why the Envoy at `binary`, run in `folder`, would not take that bootstrap; None when it would."""
     with tempfile.TemporaryDirectory(prefix="extproc-") as scratch:
         config = Path(scratch) / "envoy.yaml"
-        config.write_text(bootstrap_yaml, encoding="utf-8")
+        with plain_errors(config):
+            config.write_text(bootstrap_yaml, encoding="utf-8")
         command = [str(binary), "--mode", "validate", "--config-path", str(config), "--log-level", "error"]
         run = subprocess.run(  # noqa: S603 - the operator's own choice of program
             command, cwd=folder, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False

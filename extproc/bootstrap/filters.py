@@ -13,10 +13,11 @@ from envoy_data_plane.envoy.extensions.filters.http.router import v3 as router
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager import v3 as hcm
 from envoy_data_plane.google.protobuf import Any
 
-from extproc.bootstrap.names import EXT_PROC_CLUSTER, EXT_PROC_FILTER, METADATA
+from extproc.bootstrap.names import EXT_PROC_CLUSTER, EXT_PROC_FILTER, STRIP_FILTER
 from extproc.bootstrap.rate_limits import rate_limit_filter
 from extproc.bootstrap.user_filters import load_filters
 from extproc.config.settings import Settings
+from extproc.envoy_api import NAMESPACE
 
 _SKIP: Final = ext_proc.ProcessingModeHeaderSendMode.SKIP
 _SEND: Final = ext_proc.ProcessingModeHeaderSendMode.SEND
@@ -54,7 +55,7 @@ def disabled() -> Any:
 def _strip() -> hcm.HttpFilter:
     source = resources.files("extproc.bootstrap").joinpath("strip.lua").read_text(encoding="utf-8")
     config = lua.Lua(default_source_code=core.DataSource(inline_string=source))
-    return hcm.HttpFilter(name="envoy.filters.http.lua", typed_config=Any.pack(config))
+    return hcm.HttpFilter(name=STRIP_FILTER, typed_config=Any.pack(config))
 
 
 def _ext_proc(settings: Settings) -> hcm.HttpFilter:
@@ -71,7 +72,7 @@ def _ext_proc(settings: Settings) -> hcm.HttpFilter:
             allow_all_routing=True, allow_envoy=True, disallow_is_error=True
         ),
         metadata_options=ext_proc.MetadataOptions(
-            receiving_namespaces=ext_proc.MetadataOptionsMetadataNamespaces(untyped=[METADATA])
+            receiving_namespaces=ext_proc.MetadataOptionsMetadataNamespaces(untyped=[NAMESPACE])
         ),
     )
     return hcm.HttpFilter(name=EXT_PROC_FILTER, typed_config=Any.pack(config))

@@ -1,4 +1,4 @@
-"""Host patterns of routes: "shop.example.com", "*.example.com" (any number of labels for the star), "*"."""
+"""Hosts as Envoy writes them in the domains of a virtual host."""
 
 from __future__ import annotations
 
@@ -8,13 +8,6 @@ from urllib.parse import urlsplit
 from extproc.config.settings import Link
 
 EVERY_HOST: Final = "*"
-
-
-def covers(pattern: str, host: str) -> bool:
-    """Whether every host that `host`, a pattern too, stands for is one of `pattern`'s."""
-    if pattern in {host, EVERY_HOST}:
-        return True
-    return pattern.startswith("*.") and host.endswith(pattern[1:])
 
 
 def link_hosts(link: Link) -> list[str]:

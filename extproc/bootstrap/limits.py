@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from typing import Final
 
@@ -14,9 +15,11 @@ STREAMS: Final = 100  # at once on one HTTP/2 connection
 SMALLEST_BUFFER: Final = 2**16 - 1  # also HTTP/2's smallest window (RFC 9113, 6.9.2)
 CONNECTION_WINDOW: Final = 2**20
 CONNECTIONS: Final = 50_000
+HEAP: Final = 2 * 2**30  # bytes, of all of Envoy; from 95 % on it answers 503 to new requests
 REGEX_PROGRAM_SIZE: Final = 1_000
 
 HEADERS_TIMEOUT: Final = timedelta(seconds=15)
+_OPENING_PER_MIB: Final = timedelta(seconds=60)
 STREAM_IDLE: Final = timedelta(seconds=60)  # until a business route's own is in force
 CONNECTION_IDLE: Final = timedelta(hours=1)
 
@@ -27,3 +30,8 @@ def body_buffer(max_request: int) -> int:
     It is also what may be in flight on a connection, so a very small limit is left to the processor.
     """
     return max(max_request, SMALLEST_BUFFER)
+
+
+def opening(max_request: int) -> timedelta:
+    """How long a request may take until it has opened: a minute for each MiB of `max_request`, rounded up."""
+    return _OPENING_PER_MIB * math.ceil(max_request / 2**20)

@@ -6,10 +6,9 @@ from typing import Final
 
 EXT_PROC_CLUSTER: Final = "ext_proc"
 EXT_PROC_FILTER: Final = "envoy.filters.http.ext_proc"
+STRIP_FILTER: Final = "envoy.filters.http.lua"  # of the door
 LISTENER: Final = "link"
 STAT_PREFIX: Final = "ingress"
-METADATA: Final = "extproc.link"  # the namespace of the processor's dynamic metadata
-OPENED: Final = "x-link-opened"  # set by the processor alone, on a request that it has opened
 
 
 def upstream_cluster(name: str) -> str:

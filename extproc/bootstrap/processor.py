@@ -17,6 +17,8 @@ from extproc.config.settings import Settings
 
 _NO_LIMIT: Final = 2**32 - 1
 _CHECK: Final = timedelta(seconds=1)
+_PING: Final = timedelta(seconds=2)
+_PONG: Final = timedelta(seconds=3)
 _CHECK_AGAIN: Final = timedelta(milliseconds=250)  # a worker that starts or starts again is soon found
 
 
@@ -97,5 +99,9 @@ def _breakers() -> cluster.CircuitBreakers:
 
 
 def _http2() -> http.HttpProtocolOptions:
-    explicit = http.HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=core.Http2ProtocolOptions())
+    """Pings find a worker that freezes while an answer passes it, which no time-out of an exchange covers."""
+    pings = core.KeepaliveSettings(interval=_PING, timeout=_PONG)
+    explicit = http.HttpProtocolOptionsExplicitHttpConfig(
+        http2_protocol_options=core.Http2ProtocolOptions(connection_keepalive=pings)
+    )
     return http.HttpProtocolOptions(explicit_http_config=explicit)

@@ -3,7 +3,8 @@
 Every virtual host has, in this order: the link's own routes, where the processor is on and which lead nowhere
 by themselves (503); the business routes that cover its host, in the order of the file; 403 for the rest.
 A sealed route matches only what the processor has marked as opened, so an envelope that nobody opened has
-nowhere to go. Host patterns nest, so the first route of the file that matches counts, whatever its host.
+nowhere to go; anything else that it would match is refused right behind it. Host patterns nest, so the first
+route of the file that matches counts, whatever its host, and for plain requests as for opened ones.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from envoy_data_plane.envoy.type.matcher import v3 as matcher
 
 from extproc.bootstrap.business import business_routes, reconnect
 from extproc.bootstrap.filters import disabled, whole_mode
-from extproc.bootstrap.hosts import EVERY_HOST, covers, link_hosts
+from extproc.bootstrap.hosts import EVERY_HOST, link_hosts
 from extproc.bootstrap.names import EXT_PROC_FILTER
-from extproc.bootstrap.rate_limits import uncounted
+from extproc.bootstrap.refusals import refuse, refuse_ambiguous
+from extproc.config.checks import covers
 from extproc.config.settings import Settings
 
 _UNAVAILABLE: Final = 503
-_FORBIDDEN: Final = 403
 
 
 def route_configuration(settings: Settings) -> route.RouteConfiguration:
@@ -39,7 +40,8 @@ def route_configuration(settings: Settings) -> route.RouteConfiguration:
 def _virtual_host(settings: Settings, host: str) -> route.VirtualHost:
     rules = [rule for rule in settings.routes if covers(rule.host, host)]
     business = [entry for rule in rules for entry in business_routes(settings, rule)]
-    found = _vhost(host, [*_link_routes(settings), *business, _everything_else(settings)])
+    before = [*_link_routes(settings), *refuse_ambiguous(settings)]
+    found = _vhost(host, [*before, *business, _everything_else(settings)])
     found.retry_policy = reconnect() if business else None
     return found
 
@@ -55,28 +57,23 @@ def _vhost(host: str, routes: list[route.Route]) -> route.VirtualHost:
 
 
 def _link_routes(settings: Settings) -> list[route.Route]:
-    """The processor answers these or turns the request into another; what it leaves as it is goes nowhere."""
+    """The processor answers these or turns the request into another; what it leaves as it is goes nowhere.
+
+    Nothing can be upgraded here: such a request is refused without the processor.
+    """
     link = settings.link
     paths = matcher.RegexMatcher(regex=f"{re.escape(link.path)}(/keys|/health)?")
+    no_upgrade = route.HeaderMatcher(name="upgrade", present_match=True, invert_match=True)
     return [
         route.Route(
             name="link",
-            match=route.RouteMatch(safe_regex=paths),
+            match=route.RouteMatch(safe_regex=paths, headers=[no_upgrade]),
             direct_response=route.DirectResponseAction(status=_UNAVAILABLE),
             typed_per_filter_config={EXT_PROC_FILTER: whole_mode()},
         ),
-        _refuse(settings, "link_other", route.RouteMatch(path_separated_prefix=link.path)),
+        refuse(settings, "link_other", route.RouteMatch(path_separated_prefix=link.path)),
     ]
 
 
 def _everything_else(settings: Settings) -> route.Route:
-    return _refuse(settings, "forbidden", route.RouteMatch(prefix="/"))
-
-
-def _refuse(settings: Settings, name: str, match: route.RouteMatch) -> route.Route:
-    return route.Route(
-        name=name,
-        match=match,
-        direct_response=route.DirectResponseAction(status=_FORBIDDEN),
-        typed_per_filter_config=uncounted(settings),
-    )
+    return refuse(settings, "forbidden", route.RouteMatch(prefix="/"))

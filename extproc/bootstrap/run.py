@@ -17,6 +17,7 @@ from typing import Final
 from extproc.bootstrap.admin import Admin
 from extproc.bootstrap.complaints import complaint
 from extproc.bootstrap.names import LISTENER, STAT_PREFIX
+from extproc.config.keyfiles import plain_errors
 from extproc.errors import UserError
 
 _POLL_S: Final = 0.02
@@ -65,16 +66,21 @@ class Envoy:
         log_level: str = "warning",
         concurrency: int | None = None,
         drain_s: float = 15.0,
+        scratch: Path | None = None,
     ) -> None:
-        """Start in `cwd`, where relative paths begin, and return when it serves. UserError: it does not."""
-        scratch = Path(self._scratch.enter_context(tempfile.TemporaryDirectory(prefix="extproc-")))
-        config, admin_file = scratch / "envoy.yaml", scratch / "admin"
-        config.write_text(bootstrap_yaml, encoding="utf-8")
+        """Start in `cwd`, where relative paths begin, and return when it serves. UserError: it does not.
+
+        `scratch`: a folder of this Envoy's alone, where two files lie while it runs. What a process that was
+        killed has left there is written over; without `scratch`, it would stay in a temporary folder.
+        """
+        config, admin_file = self._files(scratch)
         options = ["--config-path", str(config), "--admin-address-path", str(admin_file)]
         options += ["--log-level", log_level, "--disable-hot-restart", "--file-flush-interval-msec", "500"]
         options += ["--drain-strategy", "immediate", "--drain-time-s", str(math.ceil(drain_s))]
         options += [] if concurrency is None else ["--concurrency", str(concurrency)]
         try:
+            with plain_errors(config):
+                config.write_text(bootstrap_yaml, encoding="utf-8")
             process = await self._spawn(options, cwd)
             await self._until_ready(process, admin_file)
         except BaseException:
@@ -91,17 +97,27 @@ class Envoy:
 
     async def stop(self, within_s: float = 5.0) -> None:
         """End it: asked first, and after `within_s` made to. Does nothing when it has ended."""
-        if self._process is not None and self._process.returncode is None:
-            await _terminate(self._process, within_s)
-        if self._reader is not None:
-            await self._reader  # the log ends with the process
-        self._scratch.close()
+        with self._scratch:
+            if self._process is not None and self._process.returncode is None:
+                await _terminate(self._process, within_s)
+            if self._reader is not None:
+                await self._reader  # the log ends with the process
 
     async def wait(self) -> int:
         """Its exit status, once it has ended by itself or by `stop`; negative for a signal."""
         if self._process is None:
             raise RuntimeError("Envoy has not been started")
         return await self._process.wait()
+
+    def _files(self, scratch: Path | None) -> tuple[Path, Path]:
+        """Its configuration, and where it writes its admin interface's address. Gone when it has ended."""
+        if scratch is None:
+            scratch = Path(self._scratch.enter_context(tempfile.TemporaryDirectory(prefix="extproc-")))
+        config, admin_file = scratch / "envoy.yaml", scratch / "envoy.admin"
+        for file in (config, admin_file):
+            file.unlink(missing_ok=True)
+            self._scratch.callback(file.unlink, missing_ok=True)
+        return config, admin_file
 
     async def _spawn(self, options: list[str], cwd: Path) -> Process:
         try:
@@ -111,6 +127,7 @@ class Envoy:
                 cwd=cwd,
                 stdin=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
+                umask=0o077,  # what it writes is for this user alone, its access log above all
                 start_new_session=True,  # Ctrl-C is for this process, which then drains and stops its Envoy
             )
         except OSError as error:

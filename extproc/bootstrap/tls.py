@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final
 
@@ -11,16 +10,11 @@ from envoy_data_plane.envoy.extensions.transport_sockets.tls import v3 as tls
 from envoy_data_plane.envoy.type.matcher import v3 as matcher
 from envoy_data_plane.google.protobuf import Any
 
-from extproc.bootstrap.addresses import is_ip
-from extproc.config.settings import MutualTls, Tls
+from extproc.config.fields import is_ip
+from extproc.config.settings import MutualTls, Settings, Tls
+from extproc.errors import UserError
 
 _SOCKET: Final = "envoy.transport_sockets.tls"
-_ROOTS: Final = (
-    "/etc/ssl/certs/ca-certificates.crt",  # Debian and its like, Alpine, Arch; Envoy's own image
-    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, Red Hat
-    "/etc/ssl/ca-bundle.pem",  # SUSE
-    "/etc/ssl/cert.pem",  # macOS, BSD
-)
 
 
 def downstream(settings: Tls) -> core.TransportSocket:
@@ -33,14 +27,25 @@ def downstream(settings: Tls) -> core.TransportSocket:
     return _socket(tls.DownstreamTlsContext(common_tls_context=common))
 
 
-def upstream(name: str) -> core.TransportSocket:
-    """An upstream that shows a certificate for `name` from an authority that the system trusts."""
+def upstream(name: str, ca: Path) -> core.TransportSocket:
+    """An upstream that shows a certificate for `name` from one of the authorities in `ca`."""
     validation = tls.CertificateValidationContext(
-        trusted_ca=core.DataSource(filename=_system_roots()),
+        trusted_ca=_file(ca),
         match_typed_subject_alt_names=[_subject(name)],
     )
     common = tls.CommonTlsContext(validation_context=validation)
     return _socket(tls.UpstreamTlsContext(common_tls_context=common, sni=_sni(name)))
+
+
+def check_authorities(settings: Settings) -> None:
+    """UserError when an upstream's authorities are not on this machine, where Envoy is about to run."""
+    for name, upstream in settings.upstreams.items():
+        path = settings.path(upstream.ca)
+        if upstream.tls and not path.is_file():
+            raise UserError(
+                f"upstreams.{name}.ca: {path}: no such file; expected the certificates of the authorities "
+                "that this machine trusts"
+            )
 
 
 def processor(settings: MutualTls, host: str) -> core.TransportSocket:
@@ -72,12 +77,6 @@ def _certificate(settings: Tls) -> tls.TlsCertificate:
 
 def _file(path: Path) -> core.DataSource:
     return core.DataSource(filename=str(path.expanduser()))
-
-
-def _system_roots() -> str:
-    """Where this machine keeps the authorities that it trusts: Envoy has no default for that."""
-    named = os.environ.get("SSL_CERT_FILE")
-    return named or next((path for path in _ROOTS if Path(path).is_file()), _ROOTS[0])
 
 
 def _sni(name: str) -> str:

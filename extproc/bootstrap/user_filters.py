@@ -75,7 +75,7 @@ def _import(type_url: str, where: str) -> None:
     if type_url not in default_message_pool.url_to_type:
         raise UserError(
             f"{where}: expected a type of Envoy's, as {_TYPE_URL}envoy.extensions.filters.http.rbac.v3.RBAC, "
-            f"not {type_url} (for what an Envoy of your own adds: {_TYPE_URL}xds.type.v3.TypedStruct)"
+            f"not {type_url}"
         )
 
 

@@ -65,8 +65,10 @@ def ports(processor: Processor, workers: int | None) -> Found:
 
 
 def upstream(upstream: Upstream) -> Found:
-    if upstream.sni is not None and not upstream.tls:
-        return [(("sni",), 'expected "tls: true" beside it')]
+    default = type(upstream).model_fields
+    alone = [name for name in ("sni", "ca") if getattr(upstream, name) != default[name].default]
+    if alone and not upstream.tls:
+        return [((name,), 'expected "tls: true" beside it') for name in alone]
     return [
         (("endpoints", place), f'expected a port from 1 to 65535, not "{endpoint}"')
         for place, endpoint in enumerate(upstream.endpoints)
@@ -88,6 +90,15 @@ def cookies(cookies: Cookies) -> Found:
             (("secure",), 'expected true, since browsers drop "SameSite=None" cookies that are not Secure')
         ]
     return []
+
+
+def shared_jar(cookies: Cookies, routes: Sequence[Route] | None) -> Found:
+    """In `plain` mode every inner host's cookies become the link's own, and so go to all of the hosts."""
+    hosts = {route.host for route in routes or ()}
+    if cookies.mode != "plain" or not (len(hosts) > 1 or any("*" in host for host in hosts)):
+        return []
+    text = "plain mixes the cookies of all hosts; expected sealed, inside, or routes of one host"
+    return [(("mode",), text)]
 
 
 def routes(
@@ -130,23 +141,22 @@ def _within_cors(route: Route, cors: Cors) -> Found:
 
 
 def _reachable(route: Route, earlier: Sequence[Route]) -> Found:
-    """The first route that matches counts; a `sealed` one leaves plain requests to those after it."""
+    """The first route that matches counts, for plain requests too: a `sealed` one refuses them."""
     for place, other in enumerate(earlier):
         same = (other.host, other.prefix) == (route.host, route.prefix)
-        hidden = _covers(other.host, route.host) and route.prefix.startswith(other.prefix)
-        if same or (hidden and (other.access == "any" or route.access == "sealed")):
+        if covers(other.host, route.host) and route.prefix.startswith(other.prefix):
             says = "the same host and prefix" if same else f'"{other.prefix}", and stands before it'
             return [(("prefix",), f"is never reached, since routes.{place} has {says}")]
     return []
 
 
-def _covers(pattern: str, host: str) -> bool:
+def covers(pattern: str, host: str) -> bool:
     """Whether every host that `host` (a pattern too) stands for is one of `pattern`'s."""
     return pattern in {host, "*"} or (pattern.startswith("*.") and host.endswith(pattern[1:]))
 
 
 def _overlap(one: str, other: str) -> bool:
-    return _covers(one, other) or _covers(other, one)
+    return covers(one, other) or covers(other, one)
 
 
 def rate_limits(limits: Sequence[RateLimit], routes: Sequence[Route] | None) -> Found:

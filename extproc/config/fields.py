@@ -71,11 +71,7 @@ class Address(Model):
 
     @property
     def is_ip(self) -> bool:
-        try:
-            ipaddress.ip_address(self.host)
-        except ValueError:
-            return False
-        return True
+        return is_ip(self.host)
 
     @property
     def is_wildcard(self) -> bool:
@@ -85,6 +81,15 @@ class Address(Model):
     @property
     def is_loopback(self) -> bool:
         return is_loopback(self.host)
+
+
+def is_ip(host: str) -> bool:
+    """Whether `host` is an IP address, and not a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:

@@ -105,6 +105,7 @@ class Upstream(Model):
     )
     tls: Flag = False
     sni: str | None = None
+    ca: Path = Path("/etc/ssl/certs/ca-certificates.crt")  # there in Debian, Alpine, Arch, Envoy's image
     http2: Flag = False
     health_check: PrefixField | None = None  # a path that answers 200
     connect_timeout: PositiveDuration = timedelta(seconds=2)
@@ -192,10 +193,10 @@ class Settings(Model):
         description='the services behind the link, such as { shop: { endpoints: ["127.0.0.1:8080"] } }'
     )
     cors: Cors = Cors()
-    cookies: Cookies = Cookies()
     routes: tuple[Route, ...] = Field(
         min_length=1, description="a list of { host: ..., prefix: ..., upstream: ... }"
     )
+    cookies: Cookies = Cookies()
     rate_limits: tuple[RateLimit, ...] = ()
     filters: Path | None = None  # a YAML list of Envoy HTTP filters, run on the inner request
     log: Log = Log()
@@ -233,6 +234,12 @@ class Settings(Model):
             checks.routes(routes, info.data.get("upstreams"), info.data.get("link"), info.data.get("cors"))
         )
         return routes
+
+    @field_validator("cookies")
+    @classmethod
+    def _unmixed(cls, cookies: Cookies, info: ValidationInfo) -> Cookies:
+        refuse(checks.shared_jar(cookies, info.data.get("routes")))
+        return cookies
 
     @field_validator("rate_limits")
     @classmethod

@@ -5,6 +5,7 @@ Invariant: the same settings give the same text, every path stays as written, an
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from extproc.bootstrap.complaints import rejection
 from extproc.bootstrap.find import find_envoy
 from extproc.config.settings import Settings
 from extproc.errors import UserError
+from extproc.exchange.request import OPENED_MARK
 from tests.bootstrap.filters import RBAC, ROUTER
 from tests.bootstrap.running import settings
 
@@ -64,10 +66,20 @@ def test_envoy_accepts_it(tmp_path: Path, changes: dict[str, Any]) -> None:
     assert rejection(find_envoy(), text, tmp_path) is None
 
 
-def test_the_same_settings_give_the_same_text(tmp_path: Path) -> None:
-    own = settings(tmp_path, **EVERYTHING)
-    assert to_yaml(bootstrap(own)) == to_yaml(bootstrap(own))
-    assert "&id" not in to_yaml(bootstrap(own))
+def test_the_same_settings_give_the_same_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On any machine, whatever it trusts."""
+    text = to_yaml(bootstrap(settings(tmp_path, **EVERYTHING)))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "roots.pem"))
+    assert to_yaml(bootstrap(settings(tmp_path, **EVERYTHING))) == text
+    assert "&id" not in text
+
+
+def test_the_door_strips_the_mark_that_opens_routes() -> None:
+    """Its own filter can't import the name."""
+    stripped = resources.files("extproc.bootstrap").joinpath("strip.lua").read_text()
+    assert f'headers:remove("{OPENED_MARK}")' in stripped
+    assert OPENED_MARK.startswith("x-link-")
+    assert '"x-link-"' in stripped
 
 
 def test_filters_in_order_and_errors_are_closed(tmp_path: Path) -> None:
@@ -88,11 +100,17 @@ def test_filters_in_order_and_errors_are_closed(tmp_path: Path) -> None:
 
 def test_paths_stay_as_written(tmp_path: Path) -> None:
     tls = {"certificate": "tls/chain.pem", "private_key": "/etc/tls/key.pem"}
-    own = settings(tmp_path, tls=tls, state_dir="run/state", workers=2)
+    bank = {"endpoints": ["203.0.113.1:443"], "tls": True, "ca": "tls/bank.pem"}
+    shop = {"endpoints": ["203.0.113.2:443"], "tls": True}
+    own = settings(
+        tmp_path, tls=tls, state_dir="run/state", workers=2, upstreams={"bank": bank, "shop": shop}
+    )
     text = to_yaml(bootstrap(own))
     assert str(tmp_path) not in text
     assert "filename: tls/chain.pem" in text
     assert "filename: /etc/tls/key.pem" in text
+    assert "filename: tls/bank.pem" in text
+    assert "filename: /etc/ssl/certs/ca-certificates.crt" in text
     endpoints = clusters(own)["ext_proc"]["load_assignment"]["endpoints"][0]["lb_endpoints"]
     pipes = [found["endpoint"]["address"]["pipe"]["path"] for found in endpoints]
     assert pipes == ["run/state/worker-0.sock", "run/state/worker-1.sock"]
@@ -131,11 +149,11 @@ def test_a_route_of_every_host_comes_in_the_order_of_the_file(tmp_path: Path) ->
     order = {host["name"]: [route["name"] for route in host["routes"]] for host in hosts}
     own = ["*.example.com/", "*.example.com/ plain"]
     assert order == {
-        name: ["link", "link_other", "*/bank", *business, "forbidden"]
+        name: ["link", "link_other", "*/bank", "forbidden", *business, "forbidden"]
         for name, business in {
             "gw.example.com": own,
             "every_host": [],
-            "shop.example.com": ["shop.example.com/", *own],
+            "shop.example.com": ["shop.example.com/", "forbidden", *own],
             "*.example.com": own,
         }.items()
     }

@@ -100,6 +100,14 @@ def test_what_is_not_there_is_one_sentence(tmp_path: Path, arguments: tuple[str,
     assert says in asked.stderr
 
 
+def test_a_snippet_is_not_validated() -> None:
+    """By itself it is no bootstrap."""
+    asked = run("envoy", "-c", str(EXAMPLE), "--validate", "--snippet")
+    assert (asked.returncode, asked.stdout) == (2, "")
+    assert "--validate" in asked.stderr
+    assert "--snippet" in asked.stderr
+
+
 @pytest.mark.skipif(shutil.which("docker-compose") is None, reason="docker-compose is not installed")
 def test_compose_accepts_the_file() -> None:
     checked = subprocess.run(
@@ -116,6 +124,10 @@ def test_compose_agrees_with_the_example() -> None:
     assert (
         f"/dev/tcp/{example.admin.host}/{example.admin.port}" in services["envoy"]["healthcheck"]["test"][-1]
     )
+    drain_s = int(services["envoy"]["environment"]["DRAIN_S"])
+    assert drain_s == example.drain.total_seconds()
+    for name in ["processor", "envoy"]:
+        assert drain_s < int(services[name]["stop_grace_period"].removesuffix("s"))
     for name in ["keys", "processor", "envoy"]:
         mounted = [volume.split(":")[1] for volume in services[name]["volumes"]]
         assert f"{services[name]['working_dir']}/{example.state_dir}" in mounted

@@ -14,7 +14,7 @@ import grpc
 import pytest
 import trustme
 
-from tests.bootstrap.running import gateway
+from tests.bootstrap.running import Gateway, gateway
 from tests.bootstrap.toy import serving
 
 OURS, THEIRS = trustme.CA(), trustme.CA()
@@ -29,12 +29,24 @@ async def test_a_dead_worker_is_left_out_and_found_again(tmp_path: Path) -> None
         assert [await running.inner_status("/echo") for _ in range(10)] == [200] * 10
         assert all(toy.phases for toy in toys)
         await toys[1].stop()
-        await asyncio.sleep(1.2)  # a health check comes every second
+        await _until_healthy(running, ["state/worker-0.sock"])
         assert [await running.inner_status("/echo") for _ in range(10)] == [200] * 10
         again = await stack.enter_async_context(serving(other))
         async with asyncio.timeout(5):
             while not again.phases:
                 assert await running.inner_status("/echo") == 200
+
+
+async def _until_healthy(running: Gateway, workers: list[str]) -> None:
+    """Until just these workers are healthy, as Envoy sees it."""
+    url = "http://{}:{}/clusters".format(*running.envoy.admin.address)
+    async with asyncio.timeout(10):
+        while True:
+            lines = (await running.http.get(url)).text.splitlines()
+            healthy = [line.split("::")[1] for line in lines if line.endswith("health_flags::healthy")]
+            if [host for host in healthy if host.startswith("state/")] == workers:
+                return
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize(

@@ -25,16 +25,15 @@ DEAD = "127.0.0.1:9"  # the discard port
 @pytest.mark.parametrize(
     ("certified", "status"), [("shop.example.com", 200), ("elsewhere.example.com", 503), ("127.0.0.1", 503)]
 )
-async def test_tls_to_an_upstream_by_the_name_in_sni(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, certified: str, status: int
-) -> None:
+async def test_tls_to_an_upstream_by_the_name_in_sni(tmp_path: Path, certified: str, status: int) -> None:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "roots.pem")
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "roots.pem"))
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert(certified).configure_cert(context)
     async with _answering(context) as endpoint:
-        upstreams = {"shop": {"endpoints": [endpoint], "tls": True, "sni": "shop.example.com"}}
+        upstreams = {
+            "shop": {"endpoints": [endpoint], "tls": True, "sni": "shop.example.com", "ca": "roots.pem"}
+        }
         async with gateway(tmp_path, toy=False, upstreams=upstreams) as running:
             assert (await running.ask("open.example.com", "/")).status_code == status
 

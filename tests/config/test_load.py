@@ -118,13 +118,20 @@ def test_an_upstreams_own_settings_fit_together() -> None:
     assert complaints(GOOD.replace("    endpoints:", "    sni: x.test\n    endpoints:")) == [
         'gateway.yaml:7: upstreams.shop.sni: expected "tls: true" beside it'
     ]
+    assert complaints(GOOD.replace("    endpoints:", "    ca: roots.pem\n    endpoints:")) == [
+        'gateway.yaml:7: upstreams.shop.ca: expected "tls: true" beside it'
+    ]
     assert complaints(GOOD.replace("shop:8080", "shop:0")) == [
         'gateway.yaml:7: upstreams.shop.endpoints.0: expected a port from 1 to 65535, not "shop:0"'
     ]
 
 
-def test_a_sealed_route_leaves_plain_requests_to_a_later_one() -> None:
-    read(f"{GOOD}  - {{host: shop.example.com, prefix: /public, upstream: shop, access: any}}\n")
+def test_a_sealed_route_leaves_nothing_to_a_later_one() -> None:
+    """Not even plain requests: it refuses them."""
+    later = "  - {host: shop.example.com, prefix: /public, upstream: shop, access: any}\n"
+    assert complaints(GOOD + later) == [
+        'gateway.yaml:11: routes.1.prefix: is never reached, since routes.0 has "/", and stands before it'
+    ]
 
 
 def test_every_mistake_at_once() -> None:

@@ -55,6 +55,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     "processor.listen": {"processor": {"plain_tcp": True}},
     "processor.dial": {"processor": {"listen": "0.0.0.0:9000", "plain_tcp": True}},
     "upstreams.<name>.sni": {"upstreams": {"shop": {"endpoints": ["shop:8080"], "tls": True}}},
+    "upstreams.<name>.ca": {"upstreams": {"shop": {"endpoints": ["shop:8080"], "tls": True}}},
     "routes[].websocket": {"routes": [{"host": "shop.example.com", "upstream": "shop", "access": "any"}]},
 }
 HOP = {"processor": {"listen": "10.0.0.5:9000", "tls": {"certificate": "c", "private_key": "k", "ca": "a"}}}

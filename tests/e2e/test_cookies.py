@@ -82,6 +82,15 @@ def test_the_sdk_has_a_jar_of_sealed_cookies(stack: Stack, client: httpx.Client)
     assert "sid=s2" in cookie.split("; ")
 
 
+def test_an_answer_with_more_cookies_than_envoy_takes(stack: Stack) -> None:
+    """What is too much is left out; Envoy would answer 500 in the clear."""
+    body, opener = stack.sealer.seal(path="/cookies?more=240", cookie_binding=BINDING)
+    answer = stack.http.post("/_link", content=body, headers=ENVELOPE)
+    stack.http.cookies.clear()
+    inside = [header for header in opener.open(answer.content).headers if header.name == "set-cookie"]
+    assert (len(answer.headers.get_list("set-cookie")), len(inside)) == (80, 245)
+
+
 def test_an_install_keeps_its_cookie_binding(stack: Stack, tmp_path: Path) -> None:
     cache = tmp_path / "link.cache"
     for _ in range(2):

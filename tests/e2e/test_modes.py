@@ -118,7 +118,12 @@ def test_cookies_that_stay_inside(tmp_path: Path, upstream: Upstream) -> None:
 
 
 def test_cookies_in_the_plain(tmp_path: Path, upstream: Upstream) -> None:
-    with running(tmp_path, upstream, configuration(upstream, cookies={"mode": "plain"})) as stack:
+    one_host = {
+        "routes": [{"host": "shop.example.com", "upstream": "main"}],
+        "rate_limits": [],
+        "cookies": {"mode": "plain"},
+    }
+    with running(tmp_path, upstream, configuration(upstream, **one_host)) as stack:
         outside, _ = cookies_outside(stack)
         assert len(outside) == 5
         assert all("Path=/" in line.split("; ") and "Domain" not in line for line in outside)
@@ -177,7 +182,9 @@ def test_up_finishes_the_exchange_under_way_and_ends_with_0(
 
     sender = threading.Thread(target=send)
     sender.start()
-    time.sleep(0.5)
+    while "/sleep?s=1.5" not in [seen.target for seen in stack.upstream.seen]:
+        assert sender.is_alive()
+        time.sleep(0.01)
     command.send_signal(signal.SIGTERM)
     sender.join(10)
     inner = opener.open(answers[0].content)

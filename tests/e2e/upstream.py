@@ -45,8 +45,8 @@ class Seen:
 class Upstream:
     """Serves on a loopback port from a thread of its own.
 
-    /status/N answers N; /echo tells what came; /cookies sets five; /trailers sends trailers; /bytes?n=N sends
-    N bytes; /sleep?s=S answers late; anything else is 200 with a short text.
+    /status/N answers N; /echo tells what came; /cookies?more=N sets five and N; /trailers sends trailers;
+    /bytes?n=N sends N bytes; /sleep?s=S answers late; anything else is 200 with a short text.
     """
 
     def __init__(self) -> None:
@@ -82,9 +82,11 @@ class Upstream:
         self._ready.set()
         self._loop.run_forever()
         server.close()
-        for task in asyncio.all_tasks(self._loop):
+        serving = asyncio.all_tasks(self._loop)
+        for task in serving:
             task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0.01))
+        self._loop.run_until_complete(asyncio.wait(serving) if serving else asyncio.sleep(0))
+        self._loop.run_until_complete(asyncio.sleep(0.01))  # for their connections to close
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = h11.Connection(h11.SERVER)
@@ -131,7 +133,8 @@ async def _answer(seen: Seen) -> list[Any]:
             body = json.dumps({**about, "body": seen.body.decode("latin-1")}).encode()
             return _response(200, body, content_type="application/json")
         case "/cookies":
-            return _response(200, b"ok", *_SET_COOKIES)
+            more = [("set-cookie", f"more-{number}=1") for number in range(int(query.get("more", 0)))]
+            return _response(200, b"ok", *_SET_COOKIES, *more)
         case "/bytes":
             answer = _response(200, bytes(int(query["n"])))
         case "/partial":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -26,7 +27,7 @@ class Transition(Generic[StateT]):
     leads_to: tuple[StateT, ...]
 
 
-class Half(Generic[StateT]):
+class Half(ABC, Generic[StateT]):
     """Runs the table of a subclass. A LinkError on the way becomes the answer, and ends the half."""
 
     table: ClassVar[Mapping[tuple[Enum, type], Transition[Any]]]
@@ -48,5 +49,6 @@ class Half(Generic[StateT]):
         self.state = state
         return actions
 
+    @abstractmethod
     def refuse(self, error: LinkError, now_ms: int) -> tuple[StateT, list[Action]]:
-        raise NotImplementedError
+        """The last state of the half, and the answer to what the client got wrong."""

@@ -122,7 +122,8 @@ def _checked_path(target: str, rules: ValidationRules) -> str:
     if _BAD_ESCAPE.search(escaped):
         raise _bad("path has a percent sign that escapes nothing")
     path = _ESCAPE.sub(_unescape_unreserved, escaped)
-    if "//" in path or any(map(_DOT_SEGMENT.fullmatch, _ENCODED_SLASH.sub("/", path).split("/"))):
+    decoded = _ENCODED_SLASH.sub("/", path)  # as an upstream reads it that needs encoded slashes
+    if "//" in decoded or any(map(_DOT_SEGMENT.fullmatch, decoded.split("/"))):
         raise _bad("path has an empty or a dot segment")
     forbidden = _ENCODED_BACKSLASH_OR_NUL if rules.allow_encoded_slash else _ENCODED_SEPARATOR_OR_NUL
     if forbidden.search(path):

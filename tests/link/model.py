@@ -76,11 +76,11 @@ def _path(target: str, link_path: str, *, encoded_slash: bool) -> bool:
     if any(len(e) < 2 or e[0] not in string.hexdigits or e[1] not in string.hexdigits for e in escapes):
         return True
     codes = [int(e[:2], 16) for e in escapes]
-    if 0x5C in codes or 0 in codes or (0x2F in codes and not encoded_slash) or "//" in path:
+    if 0x5C in codes or 0 in codes or (0x2F in codes and not encoded_slash):
         return True
     path = normal(path)
     segments = path.replace("%2f", "/").replace("%2F", "/").split("/")
-    if any(segment.split(";")[0] in {".", ".."} for segment in segments):
+    if "" in segments[1:-1] or any(segment.split(";")[0] in {".", ".."} for segment in segments):
         return True
     return path == link_path or path.startswith(link_path + "/")
 

@@ -38,6 +38,7 @@ BAD: Final[dict[str, tuple[str, str, bool]]] = {
     "absolute": ("absolute form", "https://shop.example.com/", False),
     "authority": ("authority form", "shop.example.com:443", False),
     "two-slashes": ("two slashes first", "//b", False),
+    "two-slashes-one-encoded": ("the second percent-encoded, where that is allowed", "/%2fb", True),
     "two-slashes-alone": ("two slashes alone", "//", False),
     "two-slashes-inside": ("two slashes inside", "/a//b", False),
     "two-slashes-at-end": ("two slashes at the end", "/a//", False),

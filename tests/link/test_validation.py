@@ -189,3 +189,11 @@ def is_refused(inner: pb.InnerRequest, rules: ValidationRules) -> bool:
     except LinkError as error:
         return error.code is Code.BAD_REQUEST
     return False
+
+
+def test_headers_are_counted_before_anything_is_made_of_them() -> None:
+    """A megabyte of empty headers is refused for their number, not for the first that is no field."""
+    bomb = pb.InnerRequest(exchange_id=bytes(16), method="GET", scheme="https", authority="a", path="/")
+    bomb.MergeFromString(b"\x2a\x00" * 500_000)
+    with pytest.raises(LinkError, match="500000 headers"):
+        validate_request(bomb, ValidationRules("/_link"))

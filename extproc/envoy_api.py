@@ -11,7 +11,7 @@ from envoy.service.ext_proc.v3.external_processor_pb2 import ProcessingRequest, 
 from envoy.type.v3.http_status_pb2 import HttpStatus
 from google.protobuf.struct_pb2 import Struct
 
-from extproc.exchange.actions import Action, Answer, AwaitBody, DropTrailers, Forward, Respond
+from extproc.exchange.actions import Action, Answer, AwaitBody, DropTrailers, Forward, Metadata, Respond
 from extproc.exchange.events import (
     Event,
     RequestBody,
@@ -99,7 +99,7 @@ def _set(fields: Iterable[Field]) -> list[HeaderValueOption]:
     return options
 
 
-def _metadata(metadata: Iterable[tuple[str, str]]) -> Struct:
+def _metadata(metadata: Metadata) -> Struct:
     struct = Struct()
     struct.update({NAMESPACE: dict(metadata)})
     return struct
@@ -113,9 +113,7 @@ def _answer(action: Answer) -> ProcessingResponse:
         body=response.body,
         details="extproc." + action.metadata.get("outcome", "answered"),
     )
-    return ProcessingResponse(
-        immediate_response=immediate, dynamic_metadata=_metadata(action.metadata.items())
-    )
+    return ProcessingResponse(immediate_response=immediate, dynamic_metadata=_metadata(action.metadata))
 
 
 def _forward(action: Forward) -> ProcessingResponse:
@@ -136,21 +134,21 @@ def _forward(action: Forward) -> ProcessingResponse:
     )
     return ProcessingResponse(
         request_body=ext_proc.BodyResponse(response=common),
-        dynamic_metadata=_metadata(action.metadata.items()),
+        dynamic_metadata=_metadata(action.metadata),
     )
 
 
 def _respond(action: Respond) -> list[ProcessingResponse]:
     """Headers, body and trailers of the outer response, as the phases that came allow."""
     common = ext_proc.CommonResponse(header_mutation=_response_mutation(action.response, action.remove))
-    headers = ProcessingResponse(
-        response_headers=ext_proc.HeadersResponse(response=common),
-        dynamic_metadata=_metadata(action.metadata.items()),
-    )
     if not action.had_body:
         common.status = _CONTINUE_AND_REPLACE
         common.body_mutation.body = action.response.body
-        headers.response_headers.response.CopyFrom(common)
+    headers = ProcessingResponse(
+        response_headers=ext_proc.HeadersResponse(response=common),
+        dynamic_metadata=_metadata(action.metadata),
+    )
+    if not action.had_body:
         return [headers]
     ends = action.drop_trailers is None
     streamed = ext_proc.StreamedBodyResponse(body=action.response.body, end_of_stream=ends)

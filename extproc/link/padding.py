@@ -19,8 +19,11 @@ def padme(length: int) -> int:
     return (length + mask) & ~mask
 
 
-def pad(serialized: bytes, padding: Padding) -> bytes:
-    """A serialized inner message, filled to the smallest length in reach at or above its PADMÉ length."""
+def pad(serialized: bytes, padding: Padding, most: int | None = None) -> bytes:
+    """A serialized inner message, filled to the smallest length in reach at or above its PADMÉ length.
+
+    One that would be longer than `most` then, if that is given, stays as it is.
+    """
     if padding == "none":
         return serialized
     missing = padme(len(serialized)) - len(serialized)
@@ -28,7 +31,8 @@ def pad(serialized: bytes, padding: Padding) -> bytes:
         return serialized
     # A field of n zeros costs a tag and a varint beside them, so that not every length is in reach.
     fields = (_PADDING_TAG + _varint(zeros) + bytes(zeros) for zeros in range(max(0, missing - 6), missing))
-    return serialized + next(field for field in fields if len(field) >= missing)
+    padded = serialized + next(field for field in fields if len(field) >= missing)
+    return padded if most is None or len(padded) <= most else serialized
 
 
 def _varint(value: int) -> bytes:

@@ -13,6 +13,7 @@ from extproc.link.keys import LinkKey
 from extproc.link.suites import hkdf
 
 NONCE_LENGTH: Final = 16
+TAG_LENGTH: Final = 16
 _FINAL: Final = b"final"
 _INDEX_END: Final = 2**32
 

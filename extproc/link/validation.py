@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,6 +31,7 @@ _FIELD_VALUE: Final = re.compile(
 _AUTHORITY: Final = re.compile(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::([1-9][0-9]{0,4}))?"
 )
+_LENGTH: Final = re.compile(rb"[0-9]{1,19}")
 _TARGET: Final = re.compile(r"/[\x21\x22\x24-\x5b\x5d-\x7e]*")  # neither "#" nor backslash
 _ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -79,18 +81,23 @@ def why_no_field(name: str) -> str:
     return f"{shown}: no control characters in a value, and no white space around it"
 
 
-def validate_request(inner: pb.InnerRequest, rules: ValidationRules) -> Request:
-    """The inner request as a Request. Raises LinkError(BAD_REQUEST) for one that smuggles."""
+def validate_request(inner: pb.InnerRequest, rules: ValidationRules, *, streamed: bool = False) -> Request:
+    """The inner request as a Request. Raises LinkError(BAD_REQUEST) for one that smuggles.
+
+    `streamed`: its body comes in chunks, for the caller to count against `content-length`.
+    """
     check_exchange_id(inner)
     _check_line(inner)
     path = _checked_path(inner.path, rules)
     _check_client(inner)
-    if len(inner.headers) > _MAX_HEADERS:  # before anything is made of them
-        raise _bad(f"{len(inner.headers)} headers")
-    headers = [(header.name, header.value) for header in inner.headers]
-    _check_headers(headers)
-    _check_single_fields(headers, inner)
+    headers = _checked_headers(inner.headers)
+    _check_single_fields(headers, inner, streamed=streamed)
     return Request(inner.method, inner.scheme, inner.authority, path, Headers(headers), inner.body)
+
+
+def validate_trailers(trailers: Sequence[pb.Header]) -> None:
+    """Raises LinkError(BAD_REQUEST) for what could not be headers."""
+    _checked_headers(trailers)
 
 
 def _bad(reason: str) -> LinkError:
@@ -146,7 +153,10 @@ def _check_client(inner: pb.InnerRequest) -> None:
         raise _bad("client tags over their bounds")
 
 
-def _check_headers(headers: list[tuple[str, bytes]]) -> None:
+def _checked_headers(fields: Sequence[pb.Header]) -> list[tuple[str, bytes]]:
+    if len(fields) > _MAX_HEADERS:  # before anything is made of them
+        raise _bad(f"{len(fields)} headers")
+    headers = [(field.name, field.value) for field in fields]
     if sum(len(name) + len(value) for name, value in headers) > _MAX_HEADER_BYTES:
         raise _bad("more than 64 KiB of headers")
     for name, value in headers:
@@ -154,9 +164,10 @@ def _check_headers(headers: list[tuple[str, bytes]]) -> None:
             raise _bad(why_no_field(name))
         if name in _REFUSED_FIELDS or name.startswith(_REFUSED_PREFIXES):
             raise _bad(f"header {name}")
+    return headers
 
 
-def _check_single_fields(headers: list[tuple[str, bytes]], inner: pb.InnerRequest) -> None:
+def _check_single_fields(headers: list[tuple[str, bytes]], inner: pb.InnerRequest, *, streamed: bool) -> None:
     single: dict[str, bytes] = {}
     for name, value in headers:
         if name in single:
@@ -166,5 +177,7 @@ def _check_single_fields(headers: list[tuple[str, bytes]], inner: pb.InnerReques
     if single.get("host", inner.authority.encode()) != inner.authority.encode():
         raise _bad("host is not the authority")
     length = single.get("content-length")
-    if length is not None and (not re.fullmatch(rb"[0-9]{1,19}", length) or int(length) != len(inner.body)):
+    if length is None:
+        return
+    if not _LENGTH.fullmatch(length) or (not streamed and int(length) != len(inner.body)):
         raise _bad("content-length is not the body's")

@@ -18,12 +18,14 @@ OF_CONNECTION = ["connection", "transfer-encoding", "upgrade", "te", "trailer", 
 ONCE = ["host", "content-length", "content-type", "authorization", "origin", "referer"]
 
 
-def is_forbidden(inner: pb.InnerRequest, link_path: str, *, encoded_slash: bool) -> bool:
+def is_forbidden(
+    inner: pb.InnerRequest, link_path: str, *, encoded_slash: bool, streamed: bool = False
+) -> bool:
     return (
         _line(inner)
         or _path(inner.path, link_path, encoded_slash=encoded_slash)
-        or any(_header(header) for header in inner.headers)
-        or _headers_together(inner)
+        or any(is_forbidden_field(header) for header in inner.headers)
+        or _headers_together(inner, streamed=streamed)
         or _rest(inner)
     )
 
@@ -85,7 +87,7 @@ def _path(target: str, link_path: str, *, encoded_slash: bool) -> bool:
     return path == link_path or path.startswith(link_path + "/")
 
 
-def _header(header: pb.Header) -> bool:
+def is_forbidden_field(header: pb.Header) -> bool:
     name, value = header.name, header.value
     if name == "" or any(c not in TCHAR or c == "_" or c in string.ascii_uppercase for c in name):
         return True
@@ -96,7 +98,7 @@ def _header(header: pb.Header) -> bool:
     return value[:1] in (b" ", b"\t") or value[-1:] in (b" ", b"\t")
 
 
-def _headers_together(inner: pb.InnerRequest) -> bool:
+def _headers_together(inner: pb.InnerRequest, *, streamed: bool) -> bool:
     counts = Counter(header.name for header in inner.headers)
     size = sum(len(header.name) + len(header.value) for header in inner.headers)
     if len(inner.headers) > 200 or size > 65536 or any(counts[name] > 1 for name in ONCE):
@@ -104,15 +106,17 @@ def _headers_together(inner: pb.InnerRequest) -> bool:
     for header in inner.headers:
         if header.name == "host" and header.value != inner.authority.encode():
             return True
-        if header.name == "content-length" and not _is_length(header.value, len(inner.body)):
+        length = None if streamed else len(inner.body)
+        if header.name == "content-length" and not _is_length(header.value, length):
             return True
     return False
 
 
-def _is_length(value: bytes, length: int) -> bool:
-    """Decimal digits, perhaps with zeros before them, that say `length`."""
-    digits = value.lstrip(b"0")
-    return 0 < len(value) < 20 and digits == (str(length).encode() if length else b"")
+def _is_length(value: bytes, length: int | None) -> bool:
+    """Decimal digits, perhaps with zeros before them, that say `length`, or any length when there is none."""
+    if not 0 < len(value) < 20 or any(byte not in b"0123456789" for byte in value):
+        return False
+    return length is None or int(value) == length
 
 
 def _rest(inner: pb.InnerRequest) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 from hypothesis import strategies as st
 
-from extproc.link.envelope import LinkSecret, ResponseOpener, seal_request
+from extproc.link.envelope import LinkSecret, ResponseOpener, ResponseSealer, open_request, seal_request
 from extproc.link.keyring import HeldKey, Keyring
 from extproc.link.keys import PrivateKey
 from extproc.link.pb import privatelink_pb2 as pb
@@ -57,6 +58,11 @@ class Link:
     def seal(self, inner: pb.InnerRequest, nonce: bytes = bytes(16)) -> tuple[bytes, ResponseOpener]:
         return seal_request(self.secret, inner, nonce=nonce)
 
+    def sealer(self) -> tuple[ResponseSealer, ResponseOpener]:
+        """Of one response: the gateway's end, and the client's."""
+        body, opener = self.seal(pb.InnerRequest(path="/"))
+        return open_request(self.keyring, body, NOW).sealer, opener
+
 
 @cache
 def link(kem: Kem) -> Link:
@@ -99,3 +105,17 @@ def _messages(payloads: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
 
 
 PROTOBUF_LIKE = st.recursive(_LEAVES, _messages, max_leaves=12)
+
+
+# Bytes as they come over a wire: in pieces.
+
+
+def cut(body: bytes, step: int) -> list[bytes]:
+    return [body[start : start + step] for start in range(0, len(body), step)]
+
+
+@st.composite
+def cuts(draw: st.DrawFn, body: bytes) -> list[bytes]:
+    """The body in pieces, some of them empty."""
+    places = sorted(draw(st.lists(st.integers(0, len(body)), max_size=12)))
+    return [body[start:end] for start, end in pairwise([0, *places, len(body)])]

@@ -22,8 +22,9 @@ from extproc.link.padding import pad
 from extproc.link.pb import privatelink_pb2 as pb
 from extproc.link.segments import Form, request_cipher, response_cipher
 from extproc.link.suites import Kem
-from extproc.link.validation import ValidationRules, validate_request
-from tests.link.strategies import INNER_REQUESTS, NOW, PROTOBUF_LIKE, link
+from extproc.link.validation import ValidationRules, validate_request, validate_trailers
+from tests.link.strategies import HEADERS, INNER_REQUESTS, NOW, PROTOBUF_LIKE, link
+from tests.link.streamed import DIRECTIONS, forged, parts, read, start
 
 RULES = ValidationRules("/_link")
 ROOT = RootPrivateKey.generate()
@@ -91,6 +92,33 @@ def test_responses(body: bytes) -> None:
     for answer in (body, inside):
         with only(Code.BAD_ENVELOPE):
             opener.open(answer)
+
+
+@MANY
+@given(st.sampled_from(DIRECTIONS), st.lists(st.binary(max_size=90) | PROTOBUF_LIKE, max_size=6))
+def test_streams(direction: str, pieces: list[bytes]) -> None:
+    """Also after a preamble that is right."""
+    begun = start(direction)
+    for before in ([], parts(begun.head)[:1], [begun.head]):
+        assert read(begun.new_reader(), [*before, *pieces]).code in {Code.BAD_ENVELOPE, Code.UNKNOWN_KEY}
+
+
+@MANY
+@given(st.sampled_from(DIRECTIONS), st.lists(PROTOBUF_LIKE, min_size=1, max_size=4))
+def test_streams_with_segments_of_any_kind(direction: str, plaintexts: list[bytes]) -> None:
+    """A peer with the keys may seal anything at all."""
+    for segments in (plaintexts, [b"", *plaintexts]):
+        assert read(start(direction).new_reader(), [forged(direction, segments)]).code in {
+            None,
+            Code.BAD_ENVELOPE,
+        }
+
+
+@MANY
+@given(HEADERS)
+def test_trailers(trailers: list[pb.Header]) -> None:
+    with only(Code.BAD_REQUEST):
+        validate_trailers(trailers)
 
 
 @MANY

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from extproc.errors import Code, LinkError
 from extproc.link.pb import privatelink_pb2 as pb
-from extproc.link.validation import ValidationRules, check_exchange_id, validate_request
+from extproc.link.validation import ValidationRules, check_exchange_id, validate_request, validate_trailers
 from extproc.message import Headers
 from tests.link import model
 
@@ -108,11 +108,13 @@ def good_requests(draw: st.DrawFn) -> pb.InnerRequest:
 
 
 @MANY
-@given(requests(), RULES)
-def test_as_the_model_has_it(inner: pb.InnerRequest, rules: ValidationRules) -> None:
-    forbidden = model.is_forbidden(inner, rules.link_path, encoded_slash=rules.allow_encoded_slash)
+@given(requests(), RULES, st.booleans())
+def test_as_the_model_has_it(inner: pb.InnerRequest, rules: ValidationRules, streamed: bool) -> None:
+    forbidden = model.is_forbidden(
+        inner, rules.link_path, encoded_slash=rules.allow_encoded_slash, streamed=streamed
+    )
     event("forbidden" if forbidden else "let through")
-    assert is_refused(inner, rules) == forbidden
+    assert is_refused(inner, rules, streamed=streamed) == forbidden
 
 
 @MANY
@@ -183,9 +185,9 @@ def good(**changes: object) -> pb.InnerRequest:
     return inner
 
 
-def is_refused(inner: pb.InnerRequest, rules: ValidationRules) -> bool:
+def is_refused(inner: pb.InnerRequest, rules: ValidationRules, *, streamed: bool = False) -> bool:
     try:
-        validate_request(inner, rules)
+        validate_request(inner, rules, streamed=streamed)
     except LinkError as error:
         return error.code is Code.BAD_REQUEST
     return False
@@ -197,3 +199,36 @@ def test_headers_are_counted_before_anything_is_made_of_them() -> None:
     bomb.MergeFromString(b"\x2a\x00" * 500_000)
     with pytest.raises(LinkError, match="500000 headers"):
         validate_request(bomb, ValidationRules("/_link"))
+
+
+LENGTHS = [b"0", b"3", b"03", b"4", b"9" * 19, b"9" * 20, b"", b"-1", b"+3", b"3 ", b"0x3", b"3,3", b"\xb3"]
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_a_streamed_request_may_declare_any_length_that_is_one(length: bytes) -> None:
+    """Nobody has seen its body yet: the gateway counts as it comes. What is no length is refused at once."""
+    inner = good(headers=[pb.Header(name="content-length", value=length)])
+    is_length = length.isdigit() and len(length) < 20
+    assert is_refused(inner, ValidationRules(LINK_PATH), streamed=True) != is_length
+    assert is_refused(inner, ValidationRules(LINK_PATH)) == (length != b"0")
+
+
+@given(st.lists(st.tuples(NAMES, VALUES), max_size=3))
+def test_trailers_are_what_headers_may_be(fields: list[tuple[str, bytes]]) -> None:
+    """One by one: no rule holds them to the request's own headers."""
+    trailers = [pb.Header(name=name, value=value) for name, value in fields]
+    allowed = all(not model.is_forbidden_field(trailer) for trailer in trailers)
+    assert are_refused(trailers) != allowed
+
+
+def test_trailers_have_bounds() -> None:
+    for count, size, within in ((200, 1, True), (201, 1, False), (1, 2**16 - 1, True), (1, 2**16, False)):
+        assert are_refused([pb.Header(name="a", value=b"v" * size)] * count) != within
+
+
+def are_refused(trailers: list[pb.Header]) -> bool:
+    try:
+        validate_trailers(trailers)
+    except LinkError as error:
+        return error.code is Code.BAD_REQUEST
+    return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from _pytest.mark import ParameterSet
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from extproc.link.keyring import HeldKey, Keyring
 from extproc.link.keys import PrivateKey
@@ -86,3 +88,24 @@ def inner_response(inner: Vector) -> pb.InnerResponse:
     return pb.InnerResponse(
         **fields | {"body": raw(fields.get("body", ""))}, headers=headers, trailers=trailers
     )
+
+
+def words(text: str) -> bytes:
+    """Words of hexadecimal; `61*65536` is one of them, that many times."""
+    parts = (word.partition("*") for word in text.split())
+    return b"".join(raw(word) * int(times or 1) for word, _, times in parts)
+
+
+def streamed_body(inputs: Vector) -> bytes:
+    """A streamed body: as it is written there, or made by its recipe."""
+    if "body" in inputs:
+        return raw(inputs["body"])
+    recipe = inputs["recipe"]
+    key, base_nonce = AESGCM(raw(recipe["key"])), int(recipe["base_nonce"], 16)
+    body = raw(recipe["preamble"])
+    for index, segment in enumerate(recipe["segments"]):
+        aad = b"final" if segment["final"] else b""
+        sealed = key.encrypt((base_nonce ^ index).to_bytes(12, "big"), words(segment["plaintext"]), aad)
+        body += (len(sealed) | segment["final"] << 31).to_bytes(4, "big") + sealed
+    assert (len(body), hashlib.sha256(body).hexdigest()) == (recipe["length"], recipe["sha256"])
+    return body

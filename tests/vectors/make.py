@@ -18,6 +18,7 @@ from tests.vectors.material import FOLDER, Recorded, Vector
 from tests.vectors.topics import answers, cookies, directory, exchanges, inner_validation, keys, messages
 from tests.vectors.topics.requests import requests
 from tests.vectors.topics.responses import responses
+from tests.vectors.topics.streamed import streamed
 
 
 def _whole(recorded: Recorded) -> list[Vector]:
@@ -32,6 +33,7 @@ TOPICS: dict[str, tuple[str, Callable[[Recorded], list[Vector]]]] = {
     "segments": ("5", messages.segments),
     "media-types": ("6", messages.media_types),
     "whole": ("6 and 7", _whole),
+    "streamed": ("5 to 7", streamed),
     "inner-validation": ("7", inner_validation.inner_validation),
     "freshness": ("8", exchanges.freshness),
     "errors": ("9", exchanges.errors),

@@ -1,4 +1,5 @@
-"""Protocol Buffers by hand: just enough to write the messages of section 7, and to write them wrongly."""
+"""Protocol Buffers by hand: just enough to write the messages of section 7, and to write them wrongly; and to
+read fields again."""
 
 from __future__ import annotations
 
@@ -28,6 +29,32 @@ def field(number: int, value: bytes | str | int) -> bytes:
 def message(fields: Iterable[tuple[int, bytes | str | int]]) -> bytes:
     """Fields in the order given; defaults are left out, as proto3 does."""
     return b"".join(field(number, value) for number, value in fields if value)
+
+
+def fields(raw: bytes) -> list[tuple[int, bytes | int]]:
+    """The fields of a serialized message, varints and length-delimited ones. Raises ValueError."""
+    found: list[tuple[int, bytes | int]] = []
+    while raw:
+        tag, raw = _varint(raw)
+        value, raw = _varint(raw)
+        if tag >> 3 == 0 or tag & 7 not in {0, 2}:
+            raise ValueError("a field of another kind")
+        if tag & 7 == 0:
+            found.append((tag >> 3, value))
+            continue
+        if value > len(raw):
+            raise ValueError("cut")
+        found.append((tag >> 3, raw[:value]))
+        raw = raw[value:]
+    return found
+
+
+def _varint(raw: bytes) -> tuple[int, bytes]:
+    """A varint, and what follows it."""
+    for length, byte in enumerate(raw[:10], 1):
+        if byte < 0x80:
+            return sum((part & 0x7F) << 7 * place for place, part in enumerate(raw[:length])), raw[length:]
+    raise ValueError("no varint")
 
 
 def sealed_request(key_id: bytes, encapsulation: bytes, nonce: bytes, ciphertext: bytes) -> bytes:
@@ -74,6 +101,11 @@ def inner_response(inner: Inner) -> bytes:
             message([(7, inner.get("directory_serial", 0))]),
         )
     )
+
+
+def inner_chunk(data: bytes = b"", trailers: Sequence[tuple[str, bytes]] = ()) -> bytes:
+    """A serialized InnerChunk."""
+    return message([(1, data)]) + _headers(2, trailers)
 
 
 def padding(length: int) -> bytes:

@@ -20,7 +20,7 @@ from extproc.link.keys import PublicKey
 ASK_AGAIN_S: Final = 60.0  # between two fetches for `unknown-key`, and after a refresh that failed
 SERIAL_JITTER_S: Final = 5.0  # a higher serial reaches every client at once
 _HALF: Final = (0.45, 0.55)  # of a directory's life, with jitter
-_PINNED_MAX_REQUEST: Final = 64 * 2**20  # pinned keys come without a limit; the gateway's own still holds
+_PINNED_MAX_REQUEST: Final = 2**20  # pinned keys come without the gateway's limit: its default; more streams
 _FOREVER: Final = 2**62
 
 
@@ -119,7 +119,7 @@ def _pinned(config: Config) -> Directory:
         expires_at=_FOREVER,
         keys=tuple(DirectoryKey(key, not_before=0, not_after=_FOREVER) for key in config.pinned),
         path=config.path,
-        stream_path="",
+        stream_path=f"{config.path}/stream",
         max_request_bytes=_PINNED_MAX_REQUEST,
         links=(config.link,),
     )

@@ -11,6 +11,7 @@ from extproc.errors import ExtprocError
 DIRECTORY: Final = "directory"
 BAD_RESPONSE: Final = "bad-response"
 GATEWAY: Final = "gateway"
+TRUNCATED: Final = "truncated"
 
 # httpx raises these before a byte of the request has left.
 _NEVER_SENT: Final = (
@@ -27,7 +28,8 @@ class LinkError(ExtprocError, httpx.TransportError):
 
     `code`: a problem or fault of docs/protocol.md, section 9 ("replayed", "too-large", ...), or one of the
     client's own: "directory" (none that can be trusted, or no usable key in it), "bad-response" (a sealed
-    answer that does not open or is malformed), "gateway" (an answer from outside the seal).
+    answer that does not open or is malformed), "truncated" (a streamed one that ends before its end),
+    "gateway" (an answer from outside the seal).
     `fault`: the gateway's sealed refusal, authentic; None for everything else.
     `outcome_unknown`: the request may have run, or may yet. False: it has not, and never will.
     `reason`: a sentence for people; it holds no secret.

@@ -1,8 +1,10 @@
 """One exchange over the link, as steps: seal, send, open, and at most one repeat.
 
-    choose a directory and key -> read the body -> seal -> send -> open -> response
-                                                    ^                |
-                                                    +--- a remedy <--+  LinkError or transport failure
+    choose a directory and key -> read the body, or not -> seal -> send -> open -> response
+                                                            ^                |
+                                                            +--- a remedy <--+  LinkError or transport failure
+
+What streams ends here with its head: the bodies are in outflow.py and inflow.py.
 
 A request is sealed again only for what stands in `_REMEDIES` or as `_resent` says, and only within 60 s of
 the first sealing (docs/protocol.md, section 8). All sealings of a request have one exchange id, so that no
@@ -15,28 +17,25 @@ holds for the moment alone, unless no other answer was possible before and none 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import httpx
 
+from extproc.client.call import Call, prepare, sealed
 from extproc.client.directories import Choice
 from extproc.client.errors import BAD_RESPONSE, LinkError, may_have_run
-from extproc.client.fetching import choose, renew
-from extproc.client.inner import check_request, to_inner, to_response
+from extproc.client.fetching import renew
+from extproc.client.inner import to_response
 from extproc.client.jar import keep_cookies
-from extproc.client.outer import MAX_RESPONSE, open_answer, sealed_request
+from extproc.client.outer import MAX_RESPONSE, open_answer
 from extproc.client.session import Session
-from extproc.client.steps import Answer, ReadBody, Send, Steps, Wait
-from extproc.client.world import Moment
+from extproc.client.steps import Answer, Close, Send, Steps, Wait
 from extproc.errors import FAULTS, Code
 from extproc.link.pb import privatelink_pb2 as pb
 from extproc.link.replay import KEEP_MS
 
 REPEAT_WITHIN_S: Final = 60.0
 SECOND_OR_SO: Final = (1.0, 1.5)
-_EXCHANGE_ID_LENGTH: Final = 16
-_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _MAY_HAVE_RUN: Final = frozenset({Code.REPLAYED, Code.RESPONSE_TOO_LARGE, Code.UNAVAILABLE})
 _FRESH_MS: Final = 120_000
 _AHEAD_MS: Final = 30_000
@@ -45,42 +44,9 @@ _MAX_POSTDATED_MS: Final = KEEP_MS - _FRESH_MS - _AHEAD_MS
 _OWN_TROUBLE: Final = (httpx.PoolTimeout, httpx.LocalProtocolError, httpx.UnsupportedProtocol)
 
 
-@dataclass(slots=True)
-class Call:
-    """A caller's request on its way through one or two sealings."""
-
-    request: httpx.Request
-    inner: pb.InnerRequest = field(repr=False)
-    choice: Choice
-    has_body_in_hand: bool  # not a generator or a stream, which is spent
-    started_at: Moment
-    stamped_at: Moment  # no later than the last sealing
-    offset_ms: int = 0  # the clock's at the last sealing
-    is_repeat: bool = False
-
-    @property
-    def timeout(self) -> Mapping[str, Any] | None:
-        return self.request.extensions.get("timeout")
-
-    @property
-    def is_repeatable(self) -> bool:
-        """Whether running it twice does no harm, by its method or by the caller's word."""
-        marked = self.request.extensions.get("link", {}).get("repeatable") is True
-        return marked or self.is_safe
-
-    @property
-    def is_safe(self) -> bool:
-        return self.request.method in _SAFE_METHODS
-
-    def stamp(self, session: Session) -> None:
-        """Say when it is sealed, just before it is."""
-        self.stamped_at, self.offset_ms = session.world.moment(), session.offset_ms
-        self.inner.sent_at_ms = self.stamped_at.ms + self.offset_ms
-
-
 def exchange(session: Session, request: httpx.Request) -> Steps[httpx.Response]:
     """Carry one request over the link. Raises httpx.TransportError, LinkError among them."""
-    call = yield from _prepare(session, request)
+    call = yield from prepare(session, request)
     try:
         return (yield from _attempt(session, call))
     except httpx.TransportError as error:
@@ -101,34 +67,22 @@ def exchange(session: Session, request: httpx.Request) -> Steps[httpx.Response]:
     raise second from first
 
 
-def _prepare(session: Session, request: httpx.Request) -> Steps[Call]:
-    choice = yield from choose(session, request.extensions.get("timeout"))
-    limit = choice.directory.max_request_bytes
-    has_body_in_hand = isinstance(request.stream, httpx.ByteStream)
-    body: bytes = yield ReadBody(request.stream, limit)
-    if len(body) > limit:
-        raise _too_large(limit)
-    inner = to_inner(request, body)
-    inner.exchange_id = session.world.random(_EXCHANGE_ID_LENGTH)
-    inner.cookie_binding = session.cookie_binding
-    inner.client.CopyFrom(session.config.client)
-    check_request(inner, choice.directory.path)
-    now = session.world.moment()
-    call = Call(request, inner, choice, has_body_in_hand, started_at=now, stamped_at=now)
-    call.stamp(session)
-    return call
-
-
 def _attempt(session: Session, call: Call) -> Steps[httpx.Response]:
-    """Seal, send, open."""
-    directory = call.choice.directory
-    sealed = session.seal(call.inner, call.choice)
-    if len(sealed.body) > directory.max_request_bytes:
-        raise _too_large(directory.max_request_bytes)
-    outer = sealed_request(session.config.link + directory.path, sealed.body, call.timeout)
+    """Seal, send, open: a stream up to its head, and what the caller reads of it when he does."""
+    outer, opener = sealed(session, call)
     session.cookies.set_cookie_header(outer)
-    answer: Answer = yield Send(outer, MAX_RESPONSE)
-    inner = open_answer(answer, sealed.opener)
+    answer: Answer = yield Send(outer, MAX_RESPONSE, opener)
+    try:
+        return _opened(session, call, outer, answer, open_answer(answer, opener))
+    except LinkError:
+        if answer.inflow is not None:
+            yield Close(answer.inflow)
+        raise
+
+
+def _opened(
+    session: Session, call: Call, outer: httpx.Request, answer: Answer, inner: pb.InnerResponse
+) -> httpx.Response:
     keep_cookies(session.cookies, answer.headers, outer)
     session.directories.heard(inner.directory_serial)
     _check_fault(session, call, inner)
@@ -138,7 +92,7 @@ def _attempt(session: Session, call: Call) -> Steps[httpx.Response]:
         "repeated": call.is_repeat,
         "elapsed": session.world.monotonic() - call.stamped_at.ticks,
     }
-    return to_response(inner, {"link": facts})
+    return to_response(inner, answer.inflow, {"link": facts})
 
 
 def _check_fault(session: Session, call: Call, inner: pb.InnerResponse) -> None:
@@ -221,7 +175,3 @@ def _is_first_told(first: httpx.TransportError, second: httpx.TransportError) ->
     if isinstance(second, LinkError):
         return second.fault == Code.REPLAYED
     return not may_have_run(second)
-
-
-def _too_large(limit: int) -> LinkError:
-    return LinkError(Code.TOO_LARGE, f"the gateway takes {limit} bytes, sealed")

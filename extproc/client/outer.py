@@ -13,8 +13,9 @@ import httpx
 
 from extproc import __version__, errors
 from extproc.client.errors import BAD_RESPONSE, DIRECTORY, GATEWAY, LinkError
+from extproc.client.outflow import Outflow
 from extproc.client.steps import Answer
-from extproc.link.envelope import MEDIA_KEYS, MEDIA_WHOLE, ResponseOpener, media_form
+from extproc.link.envelope import MEDIA_KEYS, MEDIA_STREAM, MEDIA_WHOLE, ResponseOpener, media_form
 from extproc.link.pb import privatelink_pb2 as pb
 from extproc.link.segments import Form
 
@@ -35,13 +36,22 @@ def sealed_request(url: str, body: bytes, timeout: Mapping[str, Any] | None) -> 
     return httpx.Request("POST", url, headers=headers, content=body, extensions=_timeout(timeout))
 
 
+def streamed_request(url: str, body: Outflow, timeout: Mapping[str, Any] | None) -> httpx.Request:
+    """The POST of a stream; httpx adds no headers to one."""
+    host = {"host": httpx.URL(url).netloc.decode("ascii")}
+    headers = {**host, **_SDK, "content-type": MEDIA_STREAM, "transfer-encoding": "chunked"}
+    return httpx.Request("POST", url, headers=headers, stream=body, extensions=_timeout(timeout))
+
+
 def directory_request(url: str, timeout: Mapping[str, Any] | None, *, past_caches: bool) -> httpx.Request:
     headers = {**_SDK, **({"cache-control": "no-cache"} if past_caches else {})}
     return httpx.Request("GET", url, headers=headers, extensions=_timeout(timeout))
 
 
 def open_answer(answer: Answer, opener: ResponseOpener) -> pb.InnerResponse:
-    """What was sealed. Raises LinkError, outcome unknown."""
+    """What was sealed; of a stream, its head. Raises LinkError, outcome unknown."""
+    if answer.inflow is not None:
+        return answer.inflow.head
     if answer.status != 200 or media_form(answer.headers.get("content-type")) is not Form.WHOLE:
         raise _unsealed(answer)
     if len(answer.body) > MAX_RESPONSE:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
 from typing import Final
 
 from extproc.client.directories import Choice, Directories
@@ -13,20 +12,13 @@ from extproc.client.options import Config
 from extproc.client.secret import Secrets
 from extproc.client.store import FileStore, Remembered
 from extproc.client.world import World
-from extproc.errors import DirectoryError
+from extproc.errors import Code, DirectoryError
 from extproc.link.cookies import BINDING_LENGTH
-from extproc.link.envelope import NONCE_LENGTH, ResponseOpener, seal_request
+from extproc.link.envelope import NONCE_LENGTH, LinkSecret, ResponseOpener, seal_request, seal_stream
 from extproc.link.pb import privatelink_pb2 as pb
+from extproc.link.streams import StreamWriter
 
 _log: Final = logging.getLogger("extproc.client")
-
-
-@dataclass(frozen=True, slots=True)
-class Sealed:
-    """A sealed request on its way out, and the opener of its answer."""
-
-    body: bytes = field(repr=False)
-    opener: ResponseOpener
 
 
 class Session:
@@ -60,20 +52,32 @@ class Session:
             _log.warning("the directory is remembered in memory only: %s", error)
             return remembered
 
-    def seal(self, inner: pb.InnerRequest, choice: Choice) -> Sealed:
-        """Seal `inner` under a fresh nonce. Raises LinkError("directory") for a key that is none."""
+    def seal(self, inner: pb.InnerRequest, choice: Choice) -> tuple[bytes, ResponseOpener]:
+        """`seal_request` under a fresh nonce. Raises LinkError("directory") for a key that is none."""
+        secret, nonce = self._secret(choice), self.world.random(NONCE_LENGTH)
+        return seal_request(secret, inner, nonce=nonce, padding=self.config.padding)
+
+    def seal_stream(
+        self, inner: pb.InnerRequest, choice: Choice
+    ) -> tuple[bytes, StreamWriter, ResponseOpener]:
+        """`seal_stream` likewise. Raises LinkError("too-large") for headers that no segment can hold."""
+        secret, nonce = self._secret(choice), self.world.random(NONCE_LENGTH)
         try:
-            secret = self._secrets.take(choice.key)
+            return seal_stream(secret, inner, nonce=nonce, padding=self.config.padding)
         except ValueError as error:
-            raise LinkError(DIRECTORY, f"key {choice.key.key_id.hex()} is unusable: {error}") from error
-        nonce = self.world.random(NONCE_LENGTH)
-        return Sealed(*seal_request(secret, inner, nonce=nonce, padding=self.config.padding))
+            raise LinkError(Code.TOO_LARGE, f"all but the body: {error}") from error
 
     def learn_time(self, gateway_time_ms: int) -> None:
         """Correct the offset. What the answer took on its way makes requests look older, never newer:
         the gateway bears 120 s of that, and only 30 s of the other."""
         if gateway_time_ms:
             self.offset_ms = gateway_time_ms - self.world.now_ms()
+
+    def _secret(self, choice: Choice) -> LinkSecret:
+        try:
+            return self._secrets.take(choice.key)
+        except ValueError as error:
+            raise LinkError(DIRECTORY, f"key {choice.key.key_id.hex()} is unusable: {error}") from error
 
     def _adopt(self, source: str, signed: bytes) -> None:
         if not signed or not self.config.roots:

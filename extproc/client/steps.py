@@ -12,26 +12,41 @@ from typing import Any, TypeVar
 
 import httpx
 
+from extproc.client.inflow import Inflow
 from extproc.client.store import Remembered
+from extproc.link.envelope import ResponseOpener
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An outer response, read: at most one chunk over the limit of its Send."""
+    """An outer response: read, at most one chunk over the limit of its Send; or, if it comes as a sealed
+    stream, read up to its head. The rest is in `inflow` then, which is to be closed."""
 
     status: int
     headers: httpx.Headers
     body: bytes = field(repr=False)
+    inflow: Inflow | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send this outer request, follow no redirect, read at most `limit` bytes: an Answer."""
+    """Send this outer request, follow no redirect, read at most `limit` bytes: an Answer.
+
+    `opener`: of its answer, if that is sealed.
+    """
 
     request: httpx.Request
     limit: int
+    opener: ResponseOpener | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Read no more of an answer."""
+
+    inflow: Inflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,5 +78,5 @@ class Alone:
     steps: Steps[Any]
 
 
-Step = Send | ReadBody | Wait | Save | Alone
+Step = Send | Close | ReadBody | Wait | Save | Alone
 Steps = Generator[Step, Any, T]

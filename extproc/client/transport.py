@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import AsyncIterable, Iterable
 from functools import partial
 from typing import TypeVar, Unpack
 
 import httpx
 
 from extproc.client.exchange import exchange
+from extproc.client.inflow import blocking, inflow_of, on_asyncio
 from extproc.client.options import Options, configure
 from extproc.client.session import Session
-from extproc.client.steps import Alone, Answer, ReadBody, Save, Send, Step, Steps, Wait
+from extproc.client.steps import Alone, Answer, Close, ReadBody, Save, Send, Step, Steps, Wait
 from extproc.client.world import World
 
 T = TypeVar("T")
@@ -43,8 +45,11 @@ class LinkTransport(httpx.BaseTransport):
     of a call, and of a clock that is minutes fast.
 
     `response.extensions["trailers"]` has the trailers as httpx.Headers, `["link"]` the facts of the exchange:
-    key_id, request_id, repeated, elapsed (seconds). Requests and responses are sealed whole: a generator is
-    read to its end first, and is never sent again; a response is at most 64 MiB.
+    key_id, request_id, repeated, elapsed (seconds, up to the head).
+
+    What is long or has no known length streams, both ways, within httpx's own interface: a generator or a
+    file as `content`, `client.stream(...)` for the answer. Its trailers are there when its last byte is.
+    A stream cut short raises LinkError("truncated"). A generator or a file is never sent again.
     """
 
     def __init__(
@@ -86,6 +91,8 @@ class LinkTransport(httpx.BaseTransport):
         match step:
             case Send():
                 return self._send(step)
+            case Close(inflow):
+                inflow.close()
             case ReadBody(stream, limit):
                 if not isinstance(stream, httpx.SyncByteStream):
                     raise RuntimeError("an async request body in a sync client")
@@ -101,12 +108,17 @@ class LinkTransport(httpx.BaseTransport):
 
     def _send(self, step: Send) -> Answer:
         response = self._transport.handle_request(step.request)
+        inflow = inflow_of(response, step.opener)
         try:
-            if not isinstance(response.stream, httpx.SyncByteStream):
-                raise RuntimeError("an async transport below a sync one")
-            return Answer(response.status_code, response.headers, _read(response.stream, step.limit))
-        finally:
+            if inflow is None:
+                body = _read(blocking(response), step.limit)
+                response.close()
+                return Answer(response.status_code, response.headers, body)
+            inflow.read_head()
+            return Answer(response.status_code, response.headers, b"", inflow)
+        except BaseException:
             response.close()
+            raise
 
 
 class AsyncLinkTransport(httpx.AsyncBaseTransport):
@@ -159,6 +171,8 @@ class AsyncLinkTransport(httpx.AsyncBaseTransport):
         match step:
             case Send():
                 return await self._send(step)
+            case Close(inflow):
+                await inflow.aclose()
             case ReadBody(stream, limit):
                 if not isinstance(stream, httpx.AsyncByteStream):
                     raise RuntimeError("a sync request body in an async client")
@@ -174,29 +188,33 @@ class AsyncLinkTransport(httpx.AsyncBaseTransport):
 
     async def _send(self, step: Send) -> Answer:
         response = await self._transport.handle_async_request(step.request)
+        inflow = inflow_of(response, step.opener)
         try:
-            if not isinstance(response.stream, httpx.AsyncByteStream):
-                raise RuntimeError("a sync transport below an async one")
-            body = await _read_async(response.stream, step.limit)
-            return Answer(response.status_code, response.headers, body)
-        finally:
+            if inflow is None:
+                body = await _read_async(on_asyncio(response), step.limit)
+                await response.aclose()
+                return Answer(response.status_code, response.headers, body)
+            await inflow.read_head_async()
+            return Answer(response.status_code, response.headers, b"", inflow)
+        except BaseException:
             await response.aclose()
+            raise
 
 
-def _read(stream: httpx.SyncByteStream, limit: int) -> bytes:
+def _read(pieces: Iterable[bytes], limit: int) -> bytes:
     """All of it, or enough to see that it is more than `limit` bytes."""
     data = bytearray()
-    for chunk in stream:
-        data += chunk
+    for piece in pieces:
+        data += piece
         if len(data) > limit:
             break
     return bytes(data)
 
 
-async def _read_async(stream: httpx.AsyncByteStream, limit: int) -> bytes:
+async def _read_async(pieces: AsyncIterable[bytes], limit: int) -> bytes:
     data = bytearray()
-    async for chunk in stream:
-        data += chunk
+    async for piece in pieces:
+        data += piece
         if len(data) > limit:
             break
     return bytes(data)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol
 
 import httpx
@@ -15,12 +17,33 @@ from tests.client.gateway import LINK, Clock, Gateway
 Caller = Callable[..., httpx.Response]  # as httpx.Client.request
 
 
+MANY = 10_000
+
+
+@dataclass
+class Heard:
+    """What of a streamed answer was read, and how that ended."""
+
+    response: httpx.Response
+    pieces: list[bytes]
+    error: Exception | None = None
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self.pieces)
+
+
+Hearer = Callable[..., Heard]  # as httpx.Client.stream: reads `most` pieces, each to be heard by `heard`
+
+
 class Opening(Protocol):
     """Makes a caller, with options of the transport. Roots are the gateway's, unless said."""
 
     is_async: bool
 
     def __call__(self, link: str = LINK, **options: Any) -> Caller: ...
+
+    def hearing(self, link: str = LINK, **options: Any) -> Hearer: ...
 
 
 @pytest.fixture
@@ -33,6 +56,10 @@ def gateway(clock: Clock) -> Gateway:
     return Gateway(lambda: clock.ms)
 
 
+def ignore(_: object) -> None:
+    pass
+
+
 class Blocking:
     is_async = False
 
@@ -40,13 +67,34 @@ class Blocking:
         self._gateway, self._clock = gateway, clock
 
     def __call__(self, link: str = LINK, **options: Any) -> Caller:
-        wire = httpx.MockTransport(self._gateway.handle)
-        transport = LinkTransport(link, transport=wire, **self._completed(options))
-        return httpx.Client(transport=transport).request
+        return self._client(link, options).request
+
+    def hearing(self, link: str = LINK, **options: Any) -> Hearer:
+        client = self._client(link, options)
+
+        def hear(
+            *request: str, most: int = MANY, heard: Callable[[bytes], object] = ignore, **more: Any
+        ) -> Heard:
+            with client.stream(*request, **more) as response:
+                result = Heard(response, [])
+                heard(b"")
+                try:
+                    for piece in islice(response.iter_bytes(), most):
+                        result.pieces.append(piece)
+                        heard(piece)
+                except httpx.TransportError as error:
+                    result.error = error
+                return result
+
+        return hear
+
+    def _client(self, link: str, options: dict[str, Any]) -> httpx.Client:
+        return httpx.Client(transport=LinkTransport(link, **self._completed(options)))
 
     def _completed(self, options: dict[str, Any]) -> dict[str, Any]:
         trust = {} if "keys" in options else {"roots": [str(self._gateway.root.public)]}
-        return {"world": self._clock.world, **trust, **options}
+        wire = httpx.MockTransport(self._gateway.handle)
+        return {"world": self._clock.world, "transport": wire, **trust, **options}
 
 
 class OnAsyncio(Blocking):
@@ -57,10 +105,33 @@ class OnAsyncio(Blocking):
         self._runner = runner
 
     def __call__(self, link: str = LINK, **options: Any) -> Caller:
-        wire = httpx.MockTransport(self._gateway.handle)
-        transport = AsyncLinkTransport(link, transport=wire, **self._completed(options))
-        client = httpx.AsyncClient(transport=transport)
+        client = self._async_client(link, options)
         return lambda *args, **more: self._runner.run(client.request(*args, **more))
+
+    def hearing(self, link: str = LINK, **options: Any) -> Hearer:
+        client = self._async_client(link, options)
+
+        async def hear(
+            *request: str, most: int = MANY, heard: Callable[[bytes], object] = ignore, **more: Any
+        ) -> Heard:
+            async with client.stream(*request, **more) as response:
+                result = Heard(response, [])
+                heard(b"")
+                pieces = response.aiter_bytes()
+                try:
+                    while len(result.pieces) < most:
+                        result.pieces.append(await anext(pieces))
+                        heard(result.pieces[-1])
+                except StopAsyncIteration:
+                    pass
+                except httpx.TransportError as error:
+                    result.error = error
+                return result
+
+        return lambda *args, **more: self._runner.run(hear(*args, **more))
+
+    def _async_client(self, link: str, options: dict[str, Any]) -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=AsyncLinkTransport(link, **self._completed(options)))
 
 
 @pytest.fixture(params=["blocking", "asyncio"])
@@ -70,3 +141,8 @@ def connect(request: pytest.FixtureRequest, gateway: Gateway, clock: Clock) -> I
         return
     with asyncio.Runner() as runner:
         yield OnAsyncio(gateway, clock, runner)
+
+
+@pytest.fixture
+def hear(connect: Opening) -> Hearer:
+    return connect.hearing()

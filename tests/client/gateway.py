@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import httpx
@@ -18,13 +18,23 @@ from extproc import errors
 from extproc.client.world import World
 from extproc.link import cookies
 from extproc.link.directory import Directory, DirectoryKey, sign
-from extproc.link.envelope import MEDIA_KEYS, MEDIA_WHOLE, OpenedRequest, open_request
+from extproc.link.envelope import (
+    MEDIA_KEYS,
+    MEDIA_STREAM,
+    MEDIA_WHOLE,
+    OpenedRequest,
+    RequestReader,
+    media_form,
+    open_request,
+)
 from extproc.link.keyring import HeldKey, Keyring
 from extproc.link.keys import PrivateKey, RootPrivateKey
 from extproc.link.pb import privatelink_pb2 as pb
 from extproc.link.replay import Verdict, check_freshness
+from extproc.link.segments import Form
 from extproc.link.suites import Kem
 from extproc.server.stores import MemoryStore
+from tests.client.pieces import Piece, Pieces
 
 LINK = "https://gw.example.com"
 SHOP = "https://shop.example.com"
@@ -78,6 +88,8 @@ class Gateway:
     cookie_key: cookies.CookieKey = field(default_factory=cookies.CookieKey.generate)
     serial: int = 1
     links: tuple[str, ...] = (LINK,)
+    stream_path: str = "/_link/stream"
+    streams: bool = False  # answers leave as streams, a segment for every few bytes
     upstream: Callable[[pb.InnerRequest], pb.InnerResponse] = echo
     set_cookies: list[str] = field(default_factory=list)  # outer lines of the next answers
     script: deque[Script] = field(default_factory=deque)  # in the place of the next answers to POST
@@ -105,7 +117,7 @@ class Gateway:
                 DirectoryKey(key.public, self.start - 9 * DAY, self.start + 9 * DAY) for key in self.keys
             ),
             "path": "/_link",
-            "stream_path": "",
+            "stream_path": self.stream_path,
             "max_request_bytes": 65_536,
             "links": self.links,
         }
@@ -132,7 +144,7 @@ class Gateway:
     def answer(self, request: httpx.Request) -> httpx.Response:
         """As a gateway in good health answers."""
         try:
-            opened = open_request(self.keyring, request.content, self.now)
+            opened = self.open(request)
         except errors.LinkError as error:
             return problem(error.code)
         self.opened.append(opened.inner)
@@ -150,7 +162,7 @@ class Gateway:
         refusal = pb.InnerResponse(status=400, fault=fault, gateway_time_ms=gateway_time_ms)
 
         def refuse(request: httpx.Request) -> httpx.Response:
-            opened = open_request(self.keyring, request.content, self.now)
+            opened = self.open(request)
             self.opened.append(opened.inner)
             return self.sealed(opened, refusal)
 
@@ -165,14 +177,52 @@ class Gateway:
 
         return lose
 
+    def open(self, request: httpx.Request) -> OpenedRequest:
+        """In either form, with the body in `inner`. Raises errors.LinkError."""
+        form = media_form(request.headers["content-type"])
+        if (request.url.path == self.stream_path) is not (form is Form.STREAMED):
+            raise errors.LinkError(errors.Code.MEDIA_TYPE, "the other form's path")
+        body = request.read()
+        if form is Form.WHOLE:
+            return open_request(self.keyring, body, self.now)
+        reader = RequestReader(self.keyring, self.now)
+        data = b"".join(chunk.data for chunk in reader.receive(body))
+        reader.end()
+        assert reader.opened is not None
+        reader.opened.inner.body = data
+        return reader.opened
+
     def sealed(self, opened: OpenedRequest, inner: pb.InnerResponse) -> httpx.Response:
+        if self.streams and opened.inner.accept_stream:
+            return self.streamed(self.pieces(opened, inner))
+        self._stamp(inner)
+        content = opened.sealer.seal(inner, nonce=os.urandom(16), padding="padme")
+        return httpx.Response(200, headers=self._headers(MEDIA_WHOLE), content=content)
+
+    def streamed(self, pieces: Iterable[Piece]) -> httpx.Response:
+        """An answer whose outer body comes in these pieces."""
+        return httpx.Response(200, headers=self._headers(MEDIA_STREAM), stream=Pieces(pieces))
+
+    def pieces(self, opened: OpenedRequest, inner: pb.InnerResponse, each: int = 5) -> Iterator[bytes]:
+        """The outer body of a streamed answer: its head, segments with `each` bytes, the final segment."""
+        head = pb.InnerResponse()
+        head.CopyFrom(inner)
+        head.ClearField("body")
+        head.ClearField("trailers")
+        self._stamp(head)
+        start, writer = opened.sealer.stream(head, nonce=os.urandom(16))
+        yield start
+        for at in range(0, len(inner.body), each):
+            yield writer.write(inner.body[at : at + each])
+        yield writer.finish(trailers=inner.trailers)
+
+    def _stamp(self, inner: pb.InnerResponse) -> None:
         inner.gateway_time_ms = inner.gateway_time_ms or self.now_ms()
         inner.directory_serial = inner.directory_serial or self.serial
-        headers = [(b"content-type", MEDIA_WHOLE.encode()), (b"x-request-id", b"r-1")]
-        headers += [(b"set-cookie", line.encode("latin-1")) for line in self.set_cookies]
-        return httpx.Response(
-            200, headers=headers, content=opened.sealer.seal(inner, nonce=os.urandom(16), padding="padme")
-        )
+
+    def _headers(self, media_type: str) -> list[tuple[bytes, bytes]]:
+        headers = [(b"content-type", media_type.encode()), (b"x-request-id", b"r-1")]
+        return headers + [(b"set-cookie", line.encode("latin-1")) for line in self.set_cookies]
 
     @property
     def keyring(self) -> Keyring:

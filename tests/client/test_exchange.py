@@ -38,7 +38,7 @@ def test_the_inner_request_is_the_callers(connect: Opening, gateway: Gateway, cl
     assert ("content-length", b"14") in fields(inner)
     assert inner.sent_at_ms == clock.ms
     assert (len(inner.exchange_id), len(inner.cookie_binding)) == (16, 32)
-    assert not inner.accept_stream
+    assert inner.accept_stream
     assert inner.client == pb.ClientInfo(
         sdk=f"python/{__version__}",
         platform="cpython",

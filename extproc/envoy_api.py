@@ -11,7 +11,18 @@ from envoy.service.ext_proc.v3.external_processor_pb2 import ProcessingRequest, 
 from envoy.type.v3.http_status_pb2 import HttpStatus
 from google.protobuf.struct_pb2 import Struct
 
-from extproc.exchange.actions import Action, Answer, AwaitBody, DropTrailers, Forward, Metadata, Respond
+from extproc.exchange.actions import (
+    Action,
+    Answer,
+    AwaitBody,
+    DropResponseTrailers,
+    DropTrailers,
+    Forward,
+    ForwardBody,
+    Metadata,
+    Respond,
+    RespondBody,
+)
 from extproc.exchange.events import (
     Event,
     RequestBody,
@@ -22,9 +33,9 @@ from extproc.exchange.events import (
     ResponseTrailers,
 )
 from extproc.exchange.machine import ProtocolError
-from extproc.message import Field, Headers, Response
+from extproc.message import Field, Headers
 
-__all__ = ["NAMESPACE", "ProcessingRequest", "ProcessingResponse", "event", "replies"]
+__all__ = ["NAMESPACE", "ProcessingRequest", "ProcessingResponse", "event", "reply"]
 
 NAMESPACE: Final = "extproc.link"
 _ATTRIBUTES: Final = "envoy.filters.http.ext_proc"
@@ -51,22 +62,32 @@ def event(message: ProcessingRequest) -> Event:
     raise ProtocolError("expected headers, a body or trailers")
 
 
-def replies(action: Action) -> list[ProcessingResponse]:
-    """The messages for Envoy that carry out an action; none for what is not Envoy's to do."""
+def reply(action: Action) -> ProcessingResponse | None:
+    """The message for Envoy that carries out an action; None for what is not Envoy's to do."""
     match action:
         case AwaitBody():
-            return [ProcessingResponse(request_headers=ext_proc.HeadersResponse())]
+            return ProcessingResponse(request_headers=ext_proc.HeadersResponse())
         case Answer():
-            return [_answer(action)]
+            return _answer(action)
         case Forward():
-            return [_forward(action)]
+            return _forward(action)
+        case ForwardBody(data, end_of_stream):
+            return ProcessingResponse(request_body=_body(data, end_of_stream=end_of_stream))
         case DropTrailers(names):
-            mutation = ext_proc.HeaderMutation(remove_headers=names)
-            trailers = ext_proc.TrailersResponse(header_mutation=mutation)
-            return [ProcessingResponse(request_trailers=trailers)]
+            return ProcessingResponse(request_trailers=_no_trailers(names))
+    return _response_reply(action)
+
+
+def _response_reply(action: Action) -> ProcessingResponse | None:
+    match action:
         case Respond():
             return _respond(action)
-    return []
+        case RespondBody(data, end_of_stream, metadata):
+            body = _body(data, end_of_stream=end_of_stream)
+            return ProcessingResponse(response_body=body, dynamic_metadata=_metadata(metadata))
+        case DropResponseTrailers(names):
+            return ProcessingResponse(response_trailers=_no_trailers(names))
+    return None
 
 
 def _headers(fields: HeaderMap) -> Headers:
@@ -99,7 +120,9 @@ def _set(fields: Iterable[Field]) -> list[HeaderValueOption]:
     return options
 
 
-def _metadata(metadata: Metadata) -> Struct:
+def _metadata(metadata: Metadata) -> Struct | None:
+    if not metadata:
+        return None
     struct = Struct()
     struct.update({NAMESPACE: dict(metadata)})
     return struct
@@ -127,40 +150,35 @@ def _forward(action: Forward) -> ProcessingResponse:
     mutation = ext_proc.HeaderMutation(
         set_headers=_set([*line, *request.headers]), remove_headers=action.remove
     )
-    common = ext_proc.CommonResponse(
-        header_mutation=mutation,
-        body_mutation=ext_proc.BodyMutation(body=request.body),
-        clear_route_cache=True,
-    )
-    return ProcessingResponse(
-        request_body=ext_proc.BodyResponse(response=common),
-        dynamic_metadata=_metadata(action.metadata),
-    )
+    common = ext_proc.CommonResponse(header_mutation=mutation, clear_route_cache=True)
+    metadata = _metadata(action.metadata)
+    if action.streamed:
+        headers = ext_proc.HeadersResponse(response=common)
+        return ProcessingResponse(request_headers=headers, dynamic_metadata=metadata)
+    common.body_mutation.body = request.body
+    body = ext_proc.BodyResponse(response=common)
+    return ProcessingResponse(request_body=body, dynamic_metadata=metadata)
 
 
-def _respond(action: Respond) -> list[ProcessingResponse]:
-    """Headers, body and trailers of the outer response, as the phases that came allow."""
-    common = ext_proc.CommonResponse(header_mutation=_response_mutation(action.response, action.remove))
-    if not action.had_body:
+def _respond(action: Respond) -> ProcessingResponse:
+    response = action.response
+    line: Field = (":status", str(response.status).encode())
+    mutation = ext_proc.HeaderMutation(
+        set_headers=_set([line, *response.headers]), remove_headers=action.remove
+    )
+    common = ext_proc.CommonResponse(header_mutation=mutation)
+    if action.alone:
         common.status = _CONTINUE_AND_REPLACE
-        common.body_mutation.body = action.response.body
-    headers = ProcessingResponse(
-        response_headers=ext_proc.HeadersResponse(response=common),
-        dynamic_metadata=_metadata(action.metadata),
-    )
-    if not action.had_body:
-        return [headers]
-    ends = action.drop_trailers is None
-    streamed = ext_proc.StreamedBodyResponse(body=action.response.body, end_of_stream=ends)
-    body = ext_proc.CommonResponse(body_mutation=ext_proc.BodyMutation(streamed_response=streamed))
-    out = [headers, ProcessingResponse(response_body=ext_proc.BodyResponse(response=body))]
-    if action.drop_trailers is not None:
-        mutation = ext_proc.HeaderMutation(remove_headers=action.drop_trailers)
-        trailers = ext_proc.TrailersResponse(header_mutation=mutation)
-        out.append(ProcessingResponse(response_trailers=trailers))
-    return out
+        common.body_mutation.body = response.body
+    headers = ext_proc.HeadersResponse(response=common)
+    return ProcessingResponse(response_headers=headers, dynamic_metadata=_metadata(action.metadata))
 
 
-def _response_mutation(response: Response, remove: Iterable[str]) -> ext_proc.HeaderMutation:
-    status: Field = (":status", str(response.status).encode())
-    return ext_proc.HeaderMutation(set_headers=_set([status, *response.headers]), remove_headers=remove)
+def _body(data: bytes, *, end_of_stream: bool) -> ext_proc.BodyResponse:
+    streamed = ext_proc.StreamedBodyResponse(body=data, end_of_stream=end_of_stream)
+    mutation = ext_proc.BodyMutation(streamed_response=streamed)
+    return ext_proc.BodyResponse(response=ext_proc.CommonResponse(body_mutation=mutation))
+
+
+def _no_trailers(names: Iterable[str]) -> ext_proc.TrailersResponse:
+    return ext_proc.TrailersResponse(header_mutation=ext_proc.HeaderMutation(remove_headers=names))

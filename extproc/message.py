@@ -47,6 +47,12 @@ class Headers:
         """Every value of `name`, in order."""
         return [value for own, value in self._fields if own == name]
 
+    @property
+    def content_length(self) -> int | None:
+        """RFC 9110, 8.6. None for none, and for what is no length."""
+        value = self.get("content-length")
+        return int(value) if value is not None and value.isdigit() and len(value) < 20 else None
+
     def text(self, name: str) -> str | None:
         """The first value of `name` as Latin-1 text (RFC 9110, 5.5), or None."""
         value = self.get(name)

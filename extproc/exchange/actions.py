@@ -39,11 +39,23 @@ class CheckStore:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """Reply to the request body: the inner request in the outer one's place, and the route by its values."""
+    """Put the inner request in the outer one's place, and select the route by its values.
+
+    The reply to the body that Envoy has buffered; or, of a stream, the reply to the headers.
+    """
 
     request: Request
     remove: tuple[str, ...]  # outer fields that do not cross
     metadata: Metadata
+    streamed: bool = False  # the body follows, as ForwardBody
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardBody:
+    """Pass on some of a streamed request's body."""
+
+    data: bytes = field(repr=False)
+    end_of_stream: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +67,38 @@ class DropTrailers:
 
 @dataclass(frozen=True, slots=True)
 class Respond:
-    """Reply to all response messages so far: this response in the upstream's place."""
+    """Reply to the response headers: this response in the upstream's place.
+
+    With `alone` they were all of it, and the body comes with the reply; else it follows, as RespondBody.
+    """
 
     response: Response
     remove: tuple[str, ...]  # the upstream's fields
-    had_body: bool  # Envoy sent body messages; else the headers were the whole response
-    drop_trailers: tuple[str, ...] | None  # the names that came, or None when no trailers came
+    alone: bool
     metadata: Metadata
+
+
+@dataclass(frozen=True, slots=True)
+class RespondBody:
+    """Send some of the outer response's body. Envoy takes none before it has sent some of the upstream's."""
+
+    data: bytes = field(repr=False)
+    end_of_stream: bool  # False when trailers came: their reply ends it
+    metadata: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DropResponseTrailers:
+    """Reply to the response trailers: none of them goes outside."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Cut the exchange off, so that neither side takes what it has got of a message for all of it."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,4 +109,17 @@ class Log:
     detail: str
 
 
-Action = AwaitBody | Answer | CheckReplay | CheckStore | Forward | DropTrailers | Respond | Log
+Action = (
+    AwaitBody
+    | Answer
+    | CheckReplay
+    | CheckStore
+    | Forward
+    | ForwardBody
+    | DropTrailers
+    | Respond
+    | RespondBody
+    | DropResponseTrailers
+    | Reset
+    | Log
+)

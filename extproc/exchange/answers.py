@@ -7,7 +7,7 @@ from typing import Final
 
 from extproc.errors import PROBLEM_MEDIA_TYPE, STATUS, Code, problem_body
 from extproc.exchange.gateway import Gateway
-from extproc.link.envelope import MEDIA_KEYS, MEDIA_WHOLE
+from extproc.link.envelope import MEDIA_KEYS, MEDIA_STREAM, MEDIA_WHOLE
 from extproc.message import Headers, Response
 from extproc.policy import cors, headers
 
@@ -33,6 +33,11 @@ def unsealed(gateway: Gateway, outer: Headers, status: int) -> Response:
 def sealed(gateway: Gateway, outer: Headers, body: bytes, set_cookie: Iterable[bytes] = ()) -> Response:
     """A sealed response: outer status 200, whatever the upstream said."""
     return Response(200, _outside(gateway, outer, MEDIA_WHOLE, set_cookie), body)
+
+
+def stream(gateway: Gateway, outer: Headers, set_cookie: Iterable[bytes]) -> Response:
+    """The outside of a sealed stream; its body follows."""
+    return Response(200, _outside(gateway, outer, MEDIA_STREAM, set_cookie))
 
 
 def options(gateway: Gateway, outer: Headers) -> Response:
@@ -72,4 +77,4 @@ def _outside(gateway: Gateway, outer: Headers, media_type: str, set_cookie: Iter
 
 def _allowed(gateway: Gateway, outer: Headers) -> bytes:
     path = (outer.text(":path") or "").partition("?")[0]
-    return b"OPTIONS, POST" if path == gateway.paths.whole else b"GET, HEAD, OPTIONS"
+    return b"OPTIONS, POST" if gateway.paths.form(path) else b"GET, HEAD, OPTIONS"

@@ -8,10 +8,11 @@ from typing import Final
 
 from extproc.errors import PROBLEMS, STATUS, Code, LinkError
 from extproc.exchange import answers
-from extproc.exchange.actions import Action, Answer, Log, Metadata
+from extproc.exchange.actions import Action, Answer, Log, Metadata, Reset
 from extproc.exchange.gateway import Gateway
-from extproc.link.envelope import NONCE_LENGTH, OpenedRequest
+from extproc.link.envelope import NONCE_LENGTH, OpenedRequest, ResponseSealer
 from extproc.link.pb import privatelink_pb2 as pb
+from extproc.link.streams import StreamWriter
 from extproc.message import Headers, Response
 from extproc.policy.cookies import CookieContext
 
@@ -26,24 +27,51 @@ class Context:
 
     gateway: Gateway
     random: Random
+    has_room: Callable[[], bool]  # for one more streamed exchange
     outer: Headers = field(default_factory=Headers)
     peer: str = ""
     opened: OpenedRequest | None = None
     forwarded: CookieContext | None = None  # set once the inner request has taken the outer one's place
+    is_streamed: bool = False  # one of its halves is
+    is_responding: bool = False  # the outer response has begun: its status is out
+
+    def take_room(self) -> bool:
+        """Count this exchange as a streamed one, if there is room for it."""
+        self.is_streamed = self.is_streamed or self.has_room()
+        return self.is_streamed
 
     def seal(self, inner: pb.InnerResponse, now_ms: int, set_cookie: tuple[bytes, ...] = ()) -> Response:
         """The outer response that carries `inner`."""
+        sealer, nonce = self._stamp(inner, now_ms), self.random(NONCE_LENGTH)
+        body = sealer.seal(inner, nonce=nonce, padding=self.gateway.padding)
+        return answers.sealed(self.gateway, self.outer, body, set_cookie)
+
+    def stream(self, inner: pb.InnerResponse, now_ms: int) -> tuple[bytes, StreamWriter]:
+        """The start of the outer body that carries `inner`, and the writer of its rest.
+
+        Raises LinkError(RESPONSE_TOO_LARGE) for headers that don't fit into a segment.
+        """
+        sealer, nonce = self._stamp(inner, now_ms), self.random(NONCE_LENGTH)
+        try:
+            return sealer.stream(inner, nonce=nonce, padding=self.gateway.padding)
+        except ValueError as error:
+            raise LinkError(Code.RESPONSE_TOO_LARGE, f"headers for a stream: {error}") from error
+
+    def _stamp(self, inner: pb.InnerResponse, now_ms: int) -> ResponseSealer:
         if self.opened is None:
             raise RuntimeError("nothing has opened")
         inner.gateway_time_ms = now_ms
         inner.directory_serial = self.gateway.directory_serial
-        nonce = self.random(NONCE_LENGTH)
-        body = self.opened.sealer.seal(inner, nonce=nonce, padding=self.gateway.padding)
-        return answers.sealed(self.gateway, self.outer, body, set_cookie)
+        return self.opened.sealer
 
     def refuse(self, error: LinkError, now_ms: int) -> list[Action]:
-        """The answer to what the client got wrong: a plain problem, or a sealed fault once it has opened."""
+        """The answer to what the client got wrong: a plain problem, or a sealed fault once it has opened.
+
+        There is no place for it once the answer has begun.
+        """
         log = Log("refused", str(error))
+        if self.is_responding:
+            return [log, Reset(str(error))]
         if self.opened is None or error.code in PROBLEMS:
             response = answers.problem(self.gateway, self.outer, error.code)
             return [log, Answer(response, self.metadata("problem", response.status, error.code))]

@@ -17,7 +17,8 @@ class RequestHeaders:
 
 @dataclass(frozen=True, slots=True)
 class RequestBody:
-    """A body that Envoy has buffered whole. Without `end_of_stream`, trailers follow."""
+    """A body that Envoy has buffered whole, or, of a stream, some of it. At its end either `end_of_stream`
+    is set, or trailers follow."""
 
     data: bytes = field(repr=False)
     end_of_stream: bool

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from extproc.exchange.actions import Action
 from extproc.exchange.context import Context, Random
 from extproc.exchange.events import Event, ResponseBody, ResponseHeaders, ResponseTrailers
@@ -13,8 +15,8 @@ from extproc.exchange.response import ResponseHalf, ResponseState
 class Exchange:
     """One HTTP exchange through the link."""
 
-    def __init__(self, gateway: Gateway, random: Random) -> None:
-        self._context = Context(gateway, random)
+    def __init__(self, gateway: Gateway, random: Random, has_room: Callable[[], bool]) -> None:
+        self._context = Context(gateway, random, has_room)
         self._request = RequestHalf(self._context)
         self._response = ResponseHalf(self._context)
 
@@ -31,6 +33,10 @@ class Exchange:
     def is_open(self) -> bool:
         """Whether an answer is owed. Until it is given an OK end would have Envoy go on unprocessed."""
         return self._request.state is not RequestState.START and not self._is_answered()
+
+    def is_stream(self) -> bool:
+        """Whether it is open, and one of its halves is streamed."""
+        return self._context.is_streamed and self.is_open()
 
     def _is_answered(self) -> bool:
         return RequestState.ANSWERED is self._request.state or ResponseState.ANSWERED is self._response.state

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from extproc.link.keyring import Keyring
 from extproc.link.padding import Padding
+from extproc.link.segments import Form
 from extproc.link.validation import ValidationRules
 from extproc.message import Request
 from extproc.policy.cookies import CookiePolicy
@@ -18,8 +19,13 @@ class Paths:
     """The link's own paths (section 10)."""
 
     whole: str
+    stream: str
     keys: str
     health: str
+
+    def form(self, path: str) -> Form | None:
+        """The form of the requests that go to `path`, or None for a path where none go."""
+        return {self.whole: Form.WHOLE, self.stream: Form.STREAMED}.get(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,7 @@ class Gateway:
     routes: tuple[RoutePolicy, ...]
     max_request: int
     max_response: int
+    whole_limit: int  # a longer response leaves as a stream, to clients that can read one
     padding: Padding
 
     def permits(self, request: Request, origin: str) -> bool:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import Enum, auto
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from extproc.errors import Code, LinkError
 from extproc.exchange import answers
-from extproc.exchange.actions import Action, Answer, AwaitBody, CheckReplay, CheckStore, DropTrailers, Forward
+from extproc.exchange.actions import (
+    Action,
+    Answer,
+    AwaitBody,
+    CheckReplay,
+    CheckStore,
+    DropTrailers,
+    Forward,
+    ForwardBody,
+)
 from extproc.exchange.context import Context
+from extproc.exchange.crossing import check_origin, inner_request
 from extproc.exchange.events import (
     ReplayChecked,
     RequestBody,
@@ -19,18 +28,14 @@ from extproc.exchange.events import (
     ResponseHeaders,
     StoreChecked,
 )
-from extproc.exchange.gateway import Gateway
 from extproc.exchange.machine import Half, ProtocolError, Transition
-from extproc.link.envelope import OpenedRequest, media_form, open_request
+from extproc.exchange.upload import Upload
+from extproc.link.envelope import OpenedRequest, RequestReader, media_form, open_request
 from extproc.link.replay import Verdict, check_freshness
 from extproc.link.segments import Form
-from extproc.link.validation import check_exchange_id, validate_request
-from extproc.message import Headers, Request, Response, authority_host
-from extproc.policy import cookies, cors, forwarded, headers
-
-OPENED_MARK: Final = "x-link-opened"
-_MAX_SHOWN: Final = 200
-_MAX_FIELD_BYTES: Final = 88 * 1024  # below what Envoy takes of a request, cookies and the line with them
+from extproc.link.validation import check_exchange_id
+from extproc.message import Headers, Response
+from extproc.policy import headers
 
 Step = tuple["RequestState", list[Action]]
 
@@ -39,7 +44,9 @@ class RequestState(Enum):
     START = auto()
     HEALTH_ASKED = auto()
     BODY_AWAITED = auto()
+    HEAD_AWAITED = auto()  # of a stream: its segment 0
     REPLAY_ASKED = auto()
+    STREAMING = auto()
     FORWARDED = auto()
     ANSWERED = auto()
     OVERTAKEN = auto()  # Envoy answers before the envelope has opened: a 413, or a refused upgrade
@@ -49,19 +56,20 @@ class RequestHalf(Half[RequestState]):
     def __init__(self, context: Context) -> None:
         super().__init__(RequestState.START)
         self._context = context
+        self._upload: Upload | None = None
 
     def on_headers(self, event: RequestHeaders, now_ms: int) -> Step:
         context, gateway = self._context, self._context.gateway
         context.outer, context.peer = event.headers, event.peer
         path = (event.headers.text(":path") or "").partition("?")[0]
-        if path not in {gateway.paths.whole, gateway.paths.keys, gateway.paths.health}:
+        form = gateway.paths.form(path)
+        if form is None and path not in {gateway.paths.keys, gateway.paths.health}:
             raise ProtocolError(f"{path} is not one of the link's paths: mend Envoy's routes")
         if event.headers.get(":method") == b"OPTIONS":
             return self._answer(answers.options(gateway, event.headers))
-        _check_origin(context)
-        if path == gateway.paths.whole:
-            _check_envelope_headers(event, gateway.max_request)
-            return RequestState.BODY_AWAITED, [AwaitBody()]
+        check_origin(context)
+        if form is not None:
+            return self._envelope(event, form, now_ms // 1000)
         if event.headers.get(":method") not in {b"GET", b"HEAD"}:
             raise LinkError(Code.METHOD, "expected GET")
         if path == gateway.paths.health:
@@ -74,32 +82,33 @@ class RequestHalf(Half[RequestState]):
         return self._answer(answers.health(context.gateway, context.outer, now, can_tell=event.can_tell))
 
     def on_body(self, event: RequestBody, now_ms: int) -> Step:
-        context, gateway = self._context, self._context.gateway
+        gateway = self._context.gateway
         if len(event.data) > gateway.max_request:
             raise LinkError(Code.TOO_LARGE, f"an envelope of {len(event.data)} bytes")
-        context.opened = opened = open_request(gateway.keyring, event.data, now_ms // 1000)
-        check_freshness(opened.inner.sent_at_ms, now_ms)
-        check_exchange_id(opened.inner)
-        question = CheckReplay(
-            opened.inner.exchange_id,
-            opened.inner.sent_at_ms,
-            gateway.keyring.created_at(opened.key_id),
-        )
-        return RequestState.REPLAY_ASKED, [question]
+        return self._ask(open_request(gateway.keyring, event.data, now_ms // 1000), now_ms)
 
     def on_replay_checked(self, event: ReplayChecked, now_ms: int) -> Step:
-        context = self._context
-        if context.opened is None:
-            raise AssertionError("asked about a request that has not opened")
         if event.verdict is Verdict.SEEN:
             raise LinkError(Code.REPLAYED, "this exchange has run")
         if event.verdict is Verdict.UNAVAILABLE:
             raise LinkError(Code.UNAVAILABLE, "the replay store can't tell")
-        request, cookie_context = _inner_request(context, context.opened, now_ms // 1000)
-        context.forwarded = cookie_context
+        context, streamed = self._context, self._upload is not None
+        if context.opened is None:
+            raise AssertionError("asked about a request that has not opened")
+        request, context.forwarded = inner_request(context, context.opened, now_ms // 1000, streamed=streamed)
         remove = headers.removals(context.outer, request.headers)
-        action = Forward(request, remove, context.metadata("opened"))
-        return RequestState.FORWARDED, [action]
+        forward = Forward(request, remove, context.metadata("opened"), streamed)
+        if self._upload is None:
+            return RequestState.FORWARDED, [forward]
+        self._upload.count(context.opened.inner)
+        return self._pass_on(forward)
+
+    def on_streamed_body(self, event: RequestBody, now_ms: int) -> Step:
+        upload = self._streamed()
+        upload.receive(event.data, end_of_stream=event.end_of_stream)
+        if self.state is RequestState.STREAMING:
+            return self._pass_on()
+        return (RequestState.HEAD_AWAITED, []) if upload.opened is None else self._ask(upload.opened, now_ms)
 
     def on_trailers(self, event: RequestTrailers, _now_ms: int) -> Step:
         return RequestState.FORWARDED, [DropTrailers(headers.removals(event.trailers, Headers()))]
@@ -107,8 +116,12 @@ class RequestHalf(Half[RequestState]):
     def on_trailers_alone(self, _event: RequestTrailers, _now_ms: int) -> Step:
         raise LinkError(Code.BAD_ENVELOPE, "trailers without a body")
 
+    def on_streamed_trailers(self, _event: RequestTrailers, _now_ms: int) -> Step:
+        # Envoy would send the upstream the body twice: envoyproxy/envoy#45470.
+        raise LinkError(Code.BAD_ENVELOPE, "trailers outside a streamed request")
+
     def on_response(self, _event: ResponseHeaders, _now_ms: int) -> Step:
-        return RequestState.FORWARDED, []
+        return self.state, []
 
     def on_overtaken(self, _event: RequestEvent | ResponseHeaders, _now_ms: int) -> Step:
         return RequestState.OVERTAKEN, []
@@ -119,22 +132,73 @@ class RequestHalf(Half[RequestState]):
     def _answer(self, response: Response) -> Step:
         return RequestState.ANSWERED, [Answer(response, self._context.metadata("answered"))]
 
+    def _envelope(self, event: RequestHeaders, form: Form, now: int) -> Step:
+        gateway = self._context.gateway
+        _check_envelope_headers(event, form, gateway.max_request)
+        if form is Form.WHOLE:
+            return RequestState.BODY_AWAITED, [AwaitBody()]
+        self._upload = Upload(RequestReader(gateway.keyring, now))
+        return RequestState.HEAD_AWAITED, []  # whose opening is what the headers are replied to with
+
+    def _ask(self, opened: OpenedRequest, now_ms: int) -> Step:
+        """Whether a request that has just opened is new."""
+        context, inner = self._context, opened.inner
+        context.opened = opened
+        check_freshness(inner.sent_at_ms, now_ms)
+        check_exchange_id(inner)
+        if self._upload is not None and not context.take_room():
+            raise LinkError(Code.UNAVAILABLE, "no room for one more stream")
+        created_at = context.gateway.keyring.created_at(opened.key_id)
+        return RequestState.REPLAY_ASKED, [CheckReplay(inner.exchange_id, inner.sent_at_ms, created_at)]
+
+    def _streamed(self) -> Upload:
+        if self._upload is None:
+            raise AssertionError("no stream has begun")
+        return self._upload
+
+    def _pass_on(self, *before: Action) -> Step:
+        """What has opened goes to the upstream: with the head a piece of the body, if need be an empty one,
+        since Envoy counts a route's idle time-out from a piece on."""
+        upload, actions = self._streamed(), list(before)
+        data = upload.take()
+        if data or upload.has_ended or before:
+            actions.append(ForwardBody(data, upload.has_ended))
+        return RequestState.FORWARDED if upload.has_ended else RequestState.STREAMING, actions
+
     table: ClassVar = {
         (RequestState.START, RequestHeaders): Transition(
-            on_headers, (RequestState.BODY_AWAITED, RequestState.HEALTH_ASKED, RequestState.ANSWERED)
+            on_headers,
+            (
+                RequestState.BODY_AWAITED,
+                RequestState.HEAD_AWAITED,
+                RequestState.HEALTH_ASKED,
+                RequestState.ANSWERED,
+            ),
         ),
         (RequestState.HEALTH_ASKED, StoreChecked): Transition(on_store_checked, (RequestState.ANSWERED,)),
         (RequestState.BODY_AWAITED, RequestBody): Transition(
             on_body, (RequestState.REPLAY_ASKED, RequestState.ANSWERED)
         ),
-        (RequestState.REPLAY_ASKED, ReplayChecked): Transition(
-            on_replay_checked, (RequestState.FORWARDED, RequestState.ANSWERED)
+        (RequestState.HEAD_AWAITED, RequestBody): Transition(
+            on_streamed_body, (RequestState.HEAD_AWAITED, RequestState.REPLAY_ASKED, RequestState.ANSWERED)
         ),
+        (RequestState.REPLAY_ASKED, ReplayChecked): Transition(
+            on_replay_checked, (RequestState.FORWARDED, RequestState.STREAMING, RequestState.ANSWERED)
+        ),
+        (RequestState.STREAMING, RequestBody): Transition(
+            on_streamed_body, (RequestState.STREAMING, RequestState.FORWARDED, RequestState.ANSWERED)
+        ),
+        (RequestState.STREAMING, RequestTrailers): Transition(on_streamed_trailers, (RequestState.ANSWERED,)),
         (RequestState.BODY_AWAITED, RequestTrailers): Transition(on_trailers_alone, (RequestState.ANSWERED,)),
+        (RequestState.HEAD_AWAITED, RequestTrailers): Transition(
+            on_streamed_trailers, (RequestState.ANSWERED,)
+        ),
         (RequestState.FORWARDED, RequestTrailers): Transition(on_trailers, (RequestState.FORWARDED,)),
+        (RequestState.STREAMING, ResponseHeaders): Transition(on_response, (RequestState.STREAMING,)),
         (RequestState.FORWARDED, ResponseHeaders): Transition(on_response, (RequestState.FORWARDED,)),
         (RequestState.START, ResponseHeaders): Transition(on_overtaken, (RequestState.OVERTAKEN,)),
         (RequestState.BODY_AWAITED, ResponseHeaders): Transition(on_overtaken, (RequestState.OVERTAKEN,)),
+        (RequestState.HEAD_AWAITED, ResponseHeaders): Transition(on_overtaken, (RequestState.OVERTAKEN,)),
         (RequestState.REPLAY_ASKED, ResponseHeaders): Transition(on_overtaken, (RequestState.OVERTAKEN,)),
         (RequestState.OVERTAKEN, RequestBody): Transition(on_overtaken, (RequestState.OVERTAKEN,)),
         (RequestState.OVERTAKEN, ReplayChecked): Transition(on_overtaken, (RequestState.OVERTAKEN,)),
@@ -142,60 +206,13 @@ class RequestHalf(Half[RequestState]):
     }
 
 
-def _check_origin(context: Context) -> None:
-    origin = context.outer.text("origin")
-    if origin is not None and not cors.is_allowed(context.gateway.cors, origin):
-        raise LinkError(Code.ORIGIN, f"origin {_shown(origin)} is not allowed")
-
-
-def _shown(text: str) -> str:
-    """A stranger's text, fit for a log line."""
-    return ascii(text[:_MAX_SHOWN])
-
-
-def _check_envelope_headers(event: RequestHeaders, max_request: int) -> None:
+def _check_envelope_headers(event: RequestHeaders, form: Form, max_request: int) -> None:
     if event.headers.get(":method") != b"POST":
         raise LinkError(Code.METHOD, "expected POST")
-    if media_form(event.headers.text("content-type")) is not Form.WHOLE:
-        raise LinkError(Code.MEDIA_TYPE, "expected application/privatelink")
-    length = event.headers.text("content-length")
-    if length is not None and length.isdecimal() and int(length) > max_request:
+    if media_form(event.headers.text("content-type")) is not form:
+        raise LinkError(Code.MEDIA_TYPE, f"expected the {form.name.lower()} form")
+    length = event.headers.content_length
+    if form is Form.WHOLE and length is not None and length > max_request:
         raise LinkError(Code.TOO_LARGE, f"an envelope of {length} bytes")
     if event.end_of_stream:
         raise LinkError(Code.BAD_ENVELOPE, "no body")
-
-
-def _inner_request(
-    context: Context, opened: OpenedRequest, now: int
-) -> tuple[Request, cookies.CookieContext]:
-    """The request for the upstream, and what the answer's cookies need to know of it."""
-    request = validate_request(opened.inner, context.gateway.rules)
-    carried = headers.carry_over(context.outer, request.headers)
-    _check_permitted(context.gateway, request, carried.text("origin"))
-    jar = _cookie_context(context.outer, request, opened.inner.cookie_binding, now)
-    fields = cookies.incoming(context.gateway.cookies, jar, outer=context.outer, inner=carried)
-    fields = forwarded.rewrite(headers.to_upstream(fields), context.peer, request.scheme)
-    if sum(len(name) + len(value) for name, value in fields) > _MAX_FIELD_BYTES:
-        raise LinkError(Code.BAD_REQUEST, "more headers than the upstream may be sent, with its cookies")
-    length = str(len(request.body)).encode()
-    fields = fields.adding(("content-length", length), (OPENED_MARK, b"1"))
-    return replace(request, headers=fields), jar
-
-
-def _check_permitted(gateway: Gateway, request: Request, origin: str | None) -> None:
-    if origin is None or (cors.is_allowed(gateway.cors, origin) and gateway.permits(request, origin)):
-        return
-    raise LinkError(Code.NOT_PERMITTED, f"origin {_shown(origin)} is not allowed on this route")
-
-
-def _cookie_context(outer: Headers, request: Request, binding: bytes, now: int) -> cookies.CookieContext:
-    return cookies.CookieContext(
-        scheme=request.scheme,
-        host=request.host,
-        path=request.path.partition("?")[0],
-        outer_host=authority_host(outer.text(":authority") or ""),
-        binding=binding,
-        browser=headers.from_browser(outer),
-        now=now,
-        sent=cookies.sealed_names(outer),
-    )

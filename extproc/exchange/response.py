@@ -1,20 +1,31 @@
-"""The response half: collects the answer, seals all of it, and leaves outside what a browser must see."""
+"""The response half: seals the answer, whole or as it comes, and leaves outside what a browser must see."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from enum import Enum, auto
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from extproc.errors import Code, LinkError
 from extproc.exchange import answers
-from extproc.exchange.actions import Action, Answer, Log, Metadata, Respond
+from extproc.exchange.actions import (
+    Action,
+    Answer,
+    DropResponseTrailers,
+    Log,
+    Metadata,
+    Respond,
+    RespondBody,
+)
 from extproc.exchange.context import Context
 from extproc.exchange.events import ResponseBody, ResponseHeaders, ResponseTrailers
 from extproc.exchange.machine import Half, Transition
 from extproc.link.pb import privatelink_pb2 as pb
+from extproc.link.streams import StreamWriter
 from extproc.message import Headers, Response
 from extproc.policy import cookies, headers
+
+_EVENTS: Final = "text/event-stream"  # HTML, 9.2: Server-sent events
 
 Step = tuple["ResponseState", list[Action]]
 
@@ -22,6 +33,8 @@ Step = tuple["ResponseState", list[Action]]
 class ResponseState(Enum):
     START = auto()
     COLLECTING = auto()
+    BODY_AWAITED = auto()  # of a response that will be streamed: Envoy takes no body of ours before
+    STREAMING = auto()
     ANSWERED = auto()
 
 
@@ -32,13 +45,19 @@ class ResponseHalf(Half[ResponseState]):
         self._headers = Headers()
         self._body = bytearray()
         self._has_body = False  # Envoy has sent body messages, be they empty
+        self._writer: StreamWriter | None = None
 
     def on_headers(self, event: ResponseHeaders, now_ms: int) -> Step:
         self._headers = event.headers
-        length = event.headers.text("content-length")
         if event.end_of_stream:
             return self._respond(now_ms)
-        if length is not None and length.isdecimal() and int(length) > self._context.gateway.max_response:
+        length, most = event.headers.content_length, self._context.gateway.max_response
+        if self._is_for_a_stream(length):
+            if self._context.take_room():
+                return ResponseState.BODY_AWAITED, []
+            if length is None or length > most:
+                raise LinkError(Code.UNAVAILABLE, "no room for one more stream")
+        if length is not None and length > most:
             raise LinkError(Code.RESPONSE_TOO_LARGE, f"a response of {length} bytes")
         return ResponseState.COLLECTING, []
 
@@ -54,52 +73,118 @@ class ResponseHalf(Half[ResponseState]):
     def on_trailers(self, event: ResponseTrailers, now_ms: int) -> Step:
         return self._respond(now_ms, trailers=event.trailers)
 
+    def on_first_body(self, event: ResponseBody, now_ms: int) -> Step:
+        context, status = self._context, self._status()
+        inner, set_cookie, actions = self._inner(now_ms)
+        head, self._writer = context.stream(inner, now_ms)
+        response = answers.stream(context.gateway, context.outer, set_cookie)
+        remove = headers.removals(self._headers, response.headers)
+        metadata = context.metadata("streaming", status)
+        context.is_responding = True
+        state, body = self._sealed_body(head, event)
+        return state, [*actions, Respond(response, remove, alone=False, metadata=metadata), body]
+
+    def on_streamed_body(self, event: ResponseBody, _now_ms: int) -> Step:
+        state, body = self._sealed_body(b"", event)
+        return state, [body]
+
+    def on_streamed_trailers(self, event: ResponseTrailers, _now_ms: int) -> Step:
+        trailers = _fields(headers.to_inner_trailers(event.trailers))
+        try:
+            data = self._open_writer().finish(trailers=trailers)
+        except ValueError as error:
+            raise LinkError(Code.RESPONSE_TOO_LARGE, f"trailers for a stream: {error}") from error
+        body = RespondBody(data, end_of_stream=False, metadata=self._done())
+        drop = DropResponseTrailers(headers.removals(event.trailers, Headers()))
+        return ResponseState.ANSWERED, [body, drop]
+
     def refuse(self, error: LinkError, now_ms: int) -> Step:
         return ResponseState.ANSWERED, self._context.refuse(error, now_ms)
 
+    def _is_for_a_stream(self, length: int | None) -> bool:
+        """Whether it leaves as a stream, if there is room: an event must not wait for the end."""
+        opened = self._context.opened
+        if self._context.forwarded is None or opened is None or not opened.inner.accept_stream:
+            return False
+        if length is None or length > self._context.gateway.whole_limit:
+            return True
+        media_type = (self._headers.text("content-type") or "").partition(";")[0]
+        return media_type.strip(" \t").lower() == _EVENTS
+
+    def _sealed_body(self, head: bytes, event: ResponseBody) -> tuple[ResponseState, RespondBody]:
+        writer = self._open_writer()
+        if event.end_of_stream:
+            data = head + writer.finish(event.data)
+            return ResponseState.ANSWERED, RespondBody(data, end_of_stream=True, metadata=self._done())
+        return ResponseState.STREAMING, RespondBody(head + writer.write(event.data), end_of_stream=False)
+
+    def _open_writer(self) -> StreamWriter:
+        if self._writer is None:
+            raise AssertionError("no stream has begun")
+        return self._writer
+
+    def _done(self) -> Metadata:
+        return self._context.metadata("ok", self._status())
+
+    def _status(self) -> int:
+        return int(self._headers.get(":status") or 0)
+
     def _respond(self, now_ms: int, trailers: Headers | None = None) -> Step:
-        status = int(self._headers.get(":status") or 0)
-        response, metadata, logs = self._sealed(status, trailers or Headers(), now_ms)
+        response, metadata, actions = self._sealed(trailers or Headers(), now_ms)
         if trailers is not None and not self._has_body:
             # Envoy takes no body between headers and trailers where there was none.
-            return ResponseState.ANSWERED, [*logs, Answer(response, metadata)]
-        action = Respond(
-            response=response,
-            remove=headers.removals(self._headers, response.headers),
-            had_body=self._has_body,
-            drop_trailers=None if trailers is None else headers.removals(trailers, Headers()),
-            metadata=metadata,
-        )
-        return ResponseState.ANSWERED, [*logs, action]
+            return ResponseState.ANSWERED, [*actions, Answer(response, metadata)]
+        remove = headers.removals(self._headers, response.headers)
+        actions.append(Respond(response, remove, alone=not self._has_body, metadata=metadata))
+        if self._has_body:
+            actions.append(RespondBody(response.body, end_of_stream=trailers is None))
+        if trailers is not None:
+            actions.append(DropResponseTrailers(headers.removals(trailers, Headers())))
+        return ResponseState.ANSWERED, actions
 
-    def _sealed(self, status: int, trailers: Headers, now_ms: int) -> tuple[Response, Metadata, list[Action]]:
+    def _sealed(self, trailers: Headers, now_ms: int) -> tuple[Response, Metadata, list[Action]]:
         context = self._context
         if context.forwarded is None:  # Envoy's own refusal of what never opened: a 413, say
-            response = answers.unsealed(context.gateway, context.outer, status)
-            return response, context.metadata("problem", status), []
+            response = answers.unsealed(context.gateway, context.outer, self._status())
+            return response, context.metadata("problem", self._status()), []
+        inner, set_cookie, actions = self._inner(now_ms)
+        inner.body = bytes(self._body)
+        inner.trailers.extend(_fields(headers.to_inner_trailers(trailers)))
+        return context.seal(inner, now_ms, set_cookie), self._done(), actions
+
+    def _inner(self, now_ms: int) -> tuple[pb.InnerResponse, tuple[bytes, ...], list[Action]]:
+        """Status and headers as they go inside; the `set-cookie` lines that go outside; what to log."""
+        context = self._context
+        if context.forwarded is None:
+            raise AssertionError("nothing was forwarded")
         crossed = cookies.outgoing(
             context.gateway.cookies,
             replace(context.forwarded, now=now_ms // 1000),
             headers.to_inner_response(self._headers),
             context.random,
         )
-        inner = pb.InnerResponse(
-            status=status,
-            headers=_fields(crossed.inner),
-            body=bytes(self._body),
-            trailers=_fields(headers.to_inner_trailers(trailers)),
-        )
         logs: list[Action] = [Log("cookie_not_set", problem) for problem in crossed.problems]
-        return context.seal(inner, now_ms, crossed.outer), context.metadata("ok", status), logs
+        inner = pb.InnerResponse(status=self._status(), headers=_fields(crossed.inner))
+        return inner, crossed.outer, logs
 
     table: ClassVar = {
         (ResponseState.START, ResponseHeaders): Transition(
-            on_headers, (ResponseState.COLLECTING, ResponseState.ANSWERED)
+            on_headers, (ResponseState.COLLECTING, ResponseState.BODY_AWAITED, ResponseState.ANSWERED)
         ),
         (ResponseState.COLLECTING, ResponseBody): Transition(
             on_body, (ResponseState.COLLECTING, ResponseState.ANSWERED)
         ),
         (ResponseState.COLLECTING, ResponseTrailers): Transition(on_trailers, (ResponseState.ANSWERED,)),
+        (ResponseState.BODY_AWAITED, ResponseBody): Transition(
+            on_first_body, (ResponseState.STREAMING, ResponseState.ANSWERED)
+        ),
+        (ResponseState.BODY_AWAITED, ResponseTrailers): Transition(on_trailers, (ResponseState.ANSWERED,)),
+        (ResponseState.STREAMING, ResponseBody): Transition(
+            on_streamed_body, (ResponseState.STREAMING, ResponseState.ANSWERED)
+        ),
+        (ResponseState.STREAMING, ResponseTrailers): Transition(
+            on_streamed_trailers, (ResponseState.ANSWERED,)
+        ),
     }
 
 

@@ -10,17 +10,15 @@ from extproc.exchange.events import (
     ResponseBody,
     StoreChecked,
 )
-from extproc.exchange.exchange import Exchange
 from extproc.exchange.machine import ProtocolError
 from extproc.message import Headers
+from tests.exchange import link
 from tests.exchange.link import (
     NOW_MS,
     SHOP,
-    gateway,
     only_answer,
     outer,
     problem_of,
-    random,
     sealed_headers,
     started,
 )
@@ -117,7 +115,7 @@ def test_a_path_that_is_not_the_links_ends_the_stream() -> None:
 
 
 def test_an_event_out_of_place_is_a_protocol_error() -> None:
-    exchange = Exchange(gateway(), random)
+    exchange = link.exchange()
     with pytest.raises(ProtocolError, match="RequestBody while START"):
         exchange.receive(RequestBody(b"", end_of_stream=True), NOW_MS)
     with pytest.raises(ProtocolError, match="ResponseBody while START"):

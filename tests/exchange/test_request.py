@@ -20,17 +20,17 @@ from extproc.link.pb import privatelink_pb2 as pb
 from extproc.link.replay import Verdict
 from extproc.message import Headers, Request
 from extproc.policy.cookies import CookiePolicy
+from tests.exchange import link
 from tests.exchange.link import (
     KEY,
     NOW_MS,
     PEER,
     SHOP,
     Client,
-    gateway,
+    fault_of,
     inner,
     only_answer,
     problem_of,
-    random,
     response,
     sealed_headers,
     started,
@@ -42,14 +42,6 @@ def asked(request: pb.InnerRequest, **fields: str) -> tuple[Exchange, ResponseOp
     exchange, _ = started(sealed_headers(**fields))
     body, opener = Client().seal(request)
     return exchange, opener, exchange.receive(RequestBody(body, end_of_stream=True), NOW_MS)
-
-
-def fault_of(actions: list[Action], opener: ResponseOpener) -> tuple[str, int]:
-    answer = only_answer(actions)
-    assert answer.response.status == 200
-    sealed = opener.open(answer.response.body)
-    assert sealed.gateway_time_ms == NOW_MS
-    return sealed.fault, sealed.status
 
 
 def test_a_sealed_request_takes_the_place_of_the_outer_one() -> None:
@@ -181,7 +173,7 @@ def test_an_inner_request_that_smuggles_is_refused_inside_the_seal(fields: dict[
 def test_cookies_that_would_not_fit_are_refused_inside_the_seal() -> None:
     cookie = [pb.Header(name="cookie", value=b"a=" + b"x" * 60_000)]
     policy = CookiePolicy(mode="plain", keys=(), link_path="/_link")
-    exchange = Exchange(gateway(cookies=policy, max_request=200_000), random)
+    exchange = link.exchange(cookies=policy, max_request=200_000)
     body, opener = Client().seal(inner(headers=cookie))
     exchange.receive(
         RequestHeaders(sealed_headers(cookie="b=" + "y" * 40_000), PEER, end_of_stream=False), NOW_MS

@@ -6,25 +6,24 @@ import json
 
 import pytest
 
-from extproc.exchange.actions import Answer, Log, Respond
+from extproc.exchange.actions import Answer, DropResponseTrailers, Log, Respond, RespondBody
 from extproc.exchange.events import (
     RequestHeaders,
     ResponseBody,
     ResponseTrailers,
 )
-from extproc.exchange.exchange import Exchange
 from extproc.link.cookies import PREFIX
 from extproc.link.pb import privatelink_pb2 as pb
 from extproc.message import Headers
+from tests.exchange import link
 from tests.exchange.link import (
     NOW_MS,
     PEER,
     SHOP,
     forwarded,
-    gateway,
+    given,
     inner,
     opened,
-    random,
     response,
     sealed_headers,
 )
@@ -37,8 +36,9 @@ def test_the_whole_answer_goes_inside_and_nothing_of_it_outside() -> None:
     assert exchange.receive(ResponseBody(b"made ", end_of_stream=False), NOW_MS) == []
     assert exchange.is_open()
 
-    (respond,) = exchange.receive(ResponseBody(b"it", end_of_stream=True), NOW_MS)
-    assert isinstance(respond, Respond)
+    actions = exchange.receive(ResponseBody(b"it", end_of_stream=True), NOW_MS)
+    respond, body = given(actions)
+    assert actions == [respond, RespondBody(body, end_of_stream=True)]
     assert respond.response.status == 200
     assert set(respond.response.headers) == {
         ("content-type", b"application/privatelink"),
@@ -47,11 +47,9 @@ def test_the_whole_answer_goes_inside_and_nothing_of_it_outside() -> None:
         ("x-request-id", b"r-1"),
     }
     assert set(respond.remove) == {"etag", "x-envoy-upstream-service-time"}
-    assert respond.had_body
-    assert respond.drop_trailers is None
     assert not exchange.is_open()
 
-    sealed = opener.open(respond.response.body)
+    sealed = opener.open(body)
     assert (sealed.status, sealed.body, sealed.fault) == (201, b"made it", "")
     assert [(h.name, h.value) for h in sealed.headers] == headers[:2]
     assert (sealed.gateway_time_ms, sealed.directory_serial) == (NOW_MS, 7)
@@ -62,7 +60,7 @@ def test_a_response_of_headers_alone_is_given_a_sealed_body(status: int) -> None
     exchange, opener = opened(inner(method="HEAD"))
     (respond,) = exchange.receive(response(status, ("content-length", b"99"), end_of_stream=True), NOW_MS)
     assert isinstance(respond, Respond)
-    assert not respond.had_body
+    assert respond.alone
     sealed = opener.open(respond.response.body)
     assert sealed.status == status
     assert [(h.name, h.value) for h in sealed.headers] == [("content-length", b"99")]
@@ -72,9 +70,8 @@ def test_an_empty_last_message_ends_the_body() -> None:
     exchange, opener = opened(inner())
     exchange.receive(response(200), NOW_MS)
     exchange.receive(ResponseBody(b"all", end_of_stream=False), NOW_MS)
-    (respond,) = exchange.receive(ResponseBody(b"", end_of_stream=True), NOW_MS)
-    assert isinstance(respond, Respond)
-    assert opener.open(respond.response.body).body == b"all"
+    _, body = given(exchange.receive(ResponseBody(b"", end_of_stream=True), NOW_MS))
+    assert opener.open(body).body == b"all"
 
 
 def test_trailers_travel_inside_the_seal() -> None:
@@ -82,10 +79,11 @@ def test_trailers_travel_inside_the_seal() -> None:
     exchange.receive(response(200), NOW_MS)
     exchange.receive(ResponseBody(b"data", end_of_stream=False), NOW_MS)
     trailers = Headers([("x-checksum", b"abc"), ("x-checksum", b"def")])
-    (respond,) = exchange.receive(ResponseTrailers(trailers), NOW_MS)
-    assert isinstance(respond, Respond)
-    assert respond.drop_trailers == ("x-checksum",)
-    sealed = opener.open(respond.response.body)
+    actions = exchange.receive(ResponseTrailers(trailers), NOW_MS)
+    respond, body = given(actions)
+    ending = [RespondBody(body, end_of_stream=False), DropResponseTrailers(("x-checksum",))]
+    assert actions == [respond, *ending]
+    sealed = opener.open(body)
     assert [(h.name, h.value) for h in sealed.trailers] == list(trailers)
 
 
@@ -100,7 +98,7 @@ def test_trailers_without_a_body_travel_inside_too() -> None:
 
 
 def test_a_refusal_of_envoys_before_the_request_is_a_plain_problem() -> None:
-    exchange = Exchange(gateway(), random)
+    exchange = link.exchange()
     (respond,) = exchange.receive(response(403, end_of_stream=True), NOW_MS)
     assert isinstance(respond, Respond)
     assert (respond.response.status, respond.response.body) == (403, b'{"type":"about:blank"}')
@@ -128,9 +126,8 @@ def test_a_length_over_the_limit_is_refused_before_the_body() -> None:
 def test_envoys_own_answers_are_sealed_like_any_other() -> None:
     exchange, opener = opened(inner())
     exchange.receive(response(429, ("content-type", b"text/plain")), NOW_MS)
-    (respond,) = exchange.receive(ResponseBody(b"local_rate_limited", end_of_stream=True), NOW_MS)
-    assert isinstance(respond, Respond)
-    sealed = opener.open(respond.response.body)
+    _, body = given(exchange.receive(ResponseBody(b"local_rate_limited", end_of_stream=True), NOW_MS))
+    sealed = opener.open(body)
     assert (sealed.status, sealed.fault) == (429, "")
 
 
@@ -138,13 +135,12 @@ def test_envoys_own_answers_are_sealed_like_any_other() -> None:
     ("status", "kind"), [(413, "urn:privatelink:problem:too-large"), (408, "about:blank")]
 )
 def test_a_response_before_the_body_has_opened_is_a_plain_problem(status: int, kind: str) -> None:
-    exchange = Exchange(gateway(), random)
+    exchange = link.exchange()
     exchange.receive(RequestHeaders(sealed_headers(origin=SHOP), PEER, end_of_stream=False), NOW_MS)
     assert exchange.receive(response(status, ("content-type", b"text/plain")), NOW_MS) == []
-    (respond,) = exchange.receive(ResponseBody(b"Payload Too Large", end_of_stream=True), NOW_MS)
-    assert isinstance(respond, Respond)
+    respond, body = given(exchange.receive(ResponseBody(b"Payload Too Large", end_of_stream=True), NOW_MS))
     assert respond.response.status == status
-    assert json.loads(respond.response.body) == {"type": kind}
+    assert json.loads(body) == {"type": kind}
     assert respond.response.headers.get("access-control-allow-origin") == SHOP.encode()
     assert not exchange.is_open()
 
@@ -185,7 +181,7 @@ def test_the_clients_claims_reach_the_log_made_printable() -> None:
 
 
 def test_envoys_own_refusal_after_ours_is_not_replied_to() -> None:
-    exchange = Exchange(gateway(), random)
+    exchange = link.exchange()
     too_long = RequestHeaders(sealed_headers(content_length="10001"), PEER, end_of_stream=False)
     assert isinstance(exchange.receive(too_long, NOW_MS)[-1], Answer)
     assert exchange.receive(response(413), NOW_MS) == []

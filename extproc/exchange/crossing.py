@@ -1,0 +1,71 @@
+"""The inner request on its way across: validated, and as the upstream is to get it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from extproc.errors import Code, LinkError
+from extproc.exchange.context import Context
+from extproc.exchange.gateway import Gateway
+from extproc.link.envelope import OpenedRequest
+from extproc.link.validation import validate_request
+from extproc.message import Headers, Request, authority_host
+from extproc.policy import cookies, cors, forwarded, headers
+
+OPENED_MARK: Final = "x-link-opened"
+_MAX_SHOWN: Final = 200
+_MAX_FIELD_BYTES: Final = 88 * 1024  # below what Envoy takes of a request, cookies and the line with them
+
+
+def check_origin(context: Context) -> None:
+    """Raises LinkError(ORIGIN) for a page that may not use the link."""
+    origin = context.outer.text("origin")
+    if origin is not None and not cors.is_allowed(context.gateway.cors, origin):
+        raise LinkError(Code.ORIGIN, f"origin {_shown(origin)} is not allowed")
+
+
+def inner_request(
+    context: Context, opened: OpenedRequest, now: int, *, streamed: bool
+) -> tuple[Request, cookies.CookieContext]:
+    """The request for the upstream, and what the answer's cookies need to know of it.
+
+    A whole one has the length of its body; a streamed one the length that it declares, but not 0: it would be
+    complete before its end has been seen.
+    """
+    request = validate_request(opened.inner, context.gateway.rules, streamed=streamed)
+    carried = headers.carry_over(context.outer, request.headers)
+    _check_permitted(context.gateway, request, carried.text("origin"))
+    jar = _cookie_context(context.outer, request, opened.inner.cookie_binding, now)
+    fields = cookies.incoming(context.gateway.cookies, jar, outer=context.outer, inner=carried)
+    fields = forwarded.rewrite(headers.to_upstream(fields), context.peer, request.scheme)
+    if sum(len(name) + len(value) for name, value in fields) > _MAX_FIELD_BYTES:
+        raise LinkError(Code.BAD_REQUEST, "more headers than the upstream may be sent, with its cookies")
+    length = int(request.headers.get("content-length") or 0) if streamed else len(request.body)
+    if length or not streamed:
+        fields = fields.adding(("content-length", str(length).encode()))
+    return replace(request, headers=fields.adding((OPENED_MARK, b"1"))), jar
+
+
+def _shown(text: str) -> str:
+    """A stranger's text, fit for a log line."""
+    return ascii(text[:_MAX_SHOWN])
+
+
+def _check_permitted(gateway: Gateway, request: Request, origin: str | None) -> None:
+    if origin is None or (cors.is_allowed(gateway.cors, origin) and gateway.permits(request, origin)):
+        return
+    raise LinkError(Code.NOT_PERMITTED, f"origin {_shown(origin)} is not allowed on this route")
+
+
+def _cookie_context(outer: Headers, request: Request, binding: bytes, now: int) -> cookies.CookieContext:
+    return cookies.CookieContext(
+        scheme=request.scheme,
+        host=request.host,
+        path=request.path.partition("?")[0],
+        outer_host=authority_host(outer.text(":authority") or ""),
+        binding=binding,
+        browser=headers.from_browser(outer),
+        now=now,
+        sent=cookies.sealed_names(outer),
+    )

@@ -23,7 +23,7 @@ from extproc.config.settings import Settings
 from extproc.envoy_api import ProcessingRequest, ProcessingResponse
 from extproc.errors import UserError
 from extproc.server import sockets
-from extproc.server.service import Service, Stream, StreamError
+from extproc.server.service import Service, Stream, StreamError, StreamResetError
 
 SERVICE_NAME: Final = "envoy.service.ext_proc.v3.ExternalProcessor"
 _FRAME_ROOM: Final = 2**20  # of a message, beyond the body: headers, attributes
@@ -98,6 +98,8 @@ class GrpcServer:
         self.counts["streams"] += 1
         try:
             await self._carry(self._service.stream(), messages, context)
+        except StreamResetError as error:  # which has been logged
+            await context.abort(grpc.StatusCode.ABORTED, str(error))
         except StreamError as error:
             self.counts["refused"] += 1
             self._log.warning("stream.refused", reason=str(error))

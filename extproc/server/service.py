@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -12,7 +14,7 @@ from structlog.typing import FilteringBoundLogger
 from extproc import envoy_api
 from extproc.envoy_api import ProcessingRequest, ProcessingResponse
 from extproc.errors import ExtprocError
-from extproc.exchange.actions import Action, CheckReplay, CheckStore, Log
+from extproc.exchange.actions import Action, CheckReplay, CheckStore, Log, Reset
 from extproc.exchange.events import Event, ReplayChecked, RequestHeaders, StoreChecked
 from extproc.exchange.exchange import Exchange
 from extproc.exchange.gateway import Gateway
@@ -28,13 +30,19 @@ class StreamError(ExtprocError):
     """Ends the stream with an error status, never with OK: after an OK Envoy goes on unprocessed."""
 
 
+class StreamResetError(StreamError):
+    """Cuts an exchange off on purpose: what the client or the upstream sent can't be passed on whole."""
+
+
 class Service:
-    """What all streams of a worker share."""
+    """What all streams of a worker share. `max_streams`: exchanges at once with a streamed half."""
 
     def __init__(
         self,
         gateway: Gateway,
         store: ReplayStore,
+        *,
+        max_streams: int = sys.maxsize,
         now_ms: Callable[[], int] = _now_ms,
         log: FilteringBoundLogger | None = None,
     ) -> None:
@@ -43,10 +51,23 @@ class Service:
         self.now_ms = now_ms
         self.log: FilteringBoundLogger = log or structlog.get_logger()
         self.open_exchanges = 0
+        self.open_streams = 0
+        self._max_streams = max_streams
+
+    def has_room(self) -> bool:
+        """For one more streamed exchange."""
+        return self.open_streams < self._max_streams
 
     def stream(self) -> Stream:
         """A new stream, for one exchange."""
         return Stream(self)
+
+
+class Counted(NamedTuple):
+    """As what a stream is counted, as long as it is open."""
+
+    exchange: bool = False
+    stream: bool = False
 
 
 class Stream:
@@ -54,29 +75,31 @@ class Stream:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._exchange = Exchange(service.gateway, os.urandom)
+        self._exchange = Exchange(service.gateway, os.urandom, service.has_room)
         self._request_id: str | None = None
-        self._counted = False
+        self._counted = Counted()
 
     def receive(self, message: ProcessingRequest) -> list[ProcessingResponse]:
-        """The replies to one message. Raises StreamError when Envoy breaks the protocol."""
+        """The replies to one message. Raises StreamError when Envoy breaks the protocol, or a peer does and
+        can't be told."""
         try:
             actions = self._actions(envoy_api.event(message))
         except ProtocolError as error:
             raise StreamError(str(error)) from error
         finally:
-            self._count(self._exchange.is_open())
-        return [reply for action in actions for reply in envoy_api.replies(action)]
+            self._count(Counted(self._exchange.is_open(), self._exchange.is_stream()))
+        replies = map(envoy_api.reply, actions)
+        return [reply for reply in replies if reply is not None]
 
     def close(self) -> None:
         """Envoy has sent all that it will. Raises StreamError when it is still owed an answer."""
-        self._count(False)
+        self._count(Counted())
         if self._exchange.is_open():
             raise StreamError("the stream ended before the exchange did")
 
     def abandon(self) -> None:
         """The stream was cancelled: nobody waits for an answer."""
-        self._count(False)
+        self._count(Counted())
 
     def _actions(self, event: Event) -> list[Action]:
         service, actions = self._service, []
@@ -92,6 +115,8 @@ class Stream:
                     actions += self._actions(StoreChecked(self._can_tell(service.now_ms())))
                 case Log(name, detail):
                     service.log.info(name, detail=detail, request_id=self._request_id)
+                case Reset(reason):
+                    raise StreamResetError(reason)
                 case _:
                     actions.append(action)
         return actions
@@ -102,6 +127,7 @@ class Stream:
         settled = is_settled(now_ms, store.created_at_ms, keyring.newest_created_at())
         return settled and store.can_tell(now_ms)
 
-    def _count(self, is_open: bool) -> None:
-        self._service.open_exchanges += is_open - self._counted
-        self._counted = is_open
+    def _count(self, now: Counted) -> None:
+        self._service.open_exchanges += now.exchange - self._counted.exchange
+        self._service.open_streams += now.stream - self._counted.stream
+        self._counted = now

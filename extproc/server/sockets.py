@@ -19,6 +19,7 @@ from extproc.server.state import private_folder
 
 _LONGEST_SOCKET_PATH: Final = 107  # bytes, unix(7): sun_path with its NUL
 _PROBE_S: Final = 1.0
+_BACKLOG: Final = 128
 
 
 def bind(server: grpc.aio.Server, settings: Settings, index: int) -> str:
@@ -29,6 +30,19 @@ def bind(server: grpc.aio.Server, settings: Settings, index: int) -> str:
     return _bind_unix(server, settings, f"worker-{index}.sock")
 
 
+def listen(settings: Settings, index: int) -> tuple[str, socket.socket]:
+    """The address of worker `index`, and a socket that listens there. UserError when it can't be had."""
+    where = settings.processor.listen
+    if isinstance(where, Address):
+        address = Address(host=where.host, port=where.port + index)
+        return str(address), _listen_tcp(address)
+    with _free_unix(settings, f"worker-{index}.sock") as (name, shown):
+        listening = socket.socket(socket.AF_UNIX)
+        listening.bind(name)
+        listening.listen(_BACKLOG)
+    return f"unix:{shown}", listening
+
+
 def release(settings: Settings, index: int) -> None:
     """Remove the Unix socket of a worker that has stopped."""
     if settings.processor.listen == "unix":
@@ -36,6 +50,14 @@ def release(settings: Settings, index: int) -> None:
 
 
 def _bind_unix(server: grpc.aio.Server, settings: Settings, name: str) -> str:
+    with _free_unix(settings, name) as (path, shown):
+        _add_port(server, f"unix:{path}", shown, None)
+    return f"unix:{shown}"
+
+
+@contextlib.contextmanager
+def _free_unix(settings: Settings, name: str) -> Iterator[tuple[str, str]]:
+    """A path at which a socket can be bound, for its owner alone, and the path as it is shown."""
     dialed = settings.state_dir / name
     if len(os.fsencode(dialed)) > _LONGEST_SOCKET_PATH:
         raise UserError(
@@ -45,8 +67,7 @@ def _bind_unix(server: grpc.aio.Server, settings: Settings, name: str) -> str:
     # By its name alone, from inside its folder: from elsewhere the path might be too long to bind.
     with contextlib.chdir(folder), _umask(0o177):
         _remove_dead_socket(Path(name), folder / name)
-        _add_port(server, f"unix:{name}", str(folder / name), None)
-    return f"unix:{folder / name}"
+        yield name, str(folder / name)
 
 
 def _remove_dead_socket(name: Path, shown: Path) -> None:
@@ -72,12 +93,16 @@ def _remove_dead_socket(name: Path, shown: Path) -> None:
 def _bind_tcp(server: grpc.aio.Server, settings: Settings, address: Address) -> str:
     tls = settings.processor.tls  # its absence is settled: `Settings` wants it off loopback
     credentials = None if tls is None else _mutual_tls(settings, tls)
-    try:
-        socket.create_server((address.host, address.port), family=_family(address.host)).close()
-    except OSError as error:
-        raise UserError(f"processor.listen: {address}: {error.strerror}") from None
+    _listen_tcp(address).close()
     _add_port(server, str(address), str(address), credentials)
     return str(address)
+
+
+def _listen_tcp(address: Address) -> socket.socket:
+    try:
+        return socket.create_server((address.host, address.port), family=_family(address.host))
+    except OSError as error:
+        raise UserError(f"processor.listen: {address}: {error.strerror}") from None
 
 
 def _add_port(

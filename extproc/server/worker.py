@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+from extproc.config.assembly import streams_per_worker
 from extproc.config.load import load
 from extproc.config.settings import Settings
 from extproc.errors import UserError
@@ -71,7 +72,7 @@ async def _serve(settings: Settings, index: int, channel: Channel, asked: asynci
     keys = KeyWatch(settings, log)
     now_ms = time.time_ns() // 1_000_000
     store = ClockGuard(open_store(settings, now_ms), now_ms)
-    service = Service(keys.load(), store, log=log)
+    service = Service(keys.load(), store, max_streams=streams_per_worker(settings), log=log)
     server = GrpcServer(service, settings, index, log)
     channel.send(ready=await server.start())
     following = asyncio.create_task(keys.follow(service))

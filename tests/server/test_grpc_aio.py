@@ -7,75 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import os
-import stat
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
-import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from structlog.testing import LogCapture
 
-from extproc.config.settings import Settings
-from extproc.exchange.gateway import Gateway
 from extproc.link.pb import privatelink_pb2 as pb
 from extproc.message import Headers
-from extproc.server.grpc_aio import SERVICE_NAME, GrpcServer
-from extproc.server.service import Service, Stream
-from extproc.server.stores import MemoryStore
+from extproc.server.service import Stream
 from tests.exchange import link
 from tests.server import envoys
 from tests.server.gateways import settings
+from tests.server.served import Served
 
-GATEWAY = link.gateway()
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
-
-
-class Served:
-    """A server on a Unix socket, and what it has logged."""
-
-    def __init__(
-        self, config: Settings, gateway: Gateway = GATEWAY, now_ms: Callable[[], int] = lambda: link.NOW_MS
-    ) -> None:
-        self.settings = config
-        self.captured = LogCapture()
-        log = structlog.wrap_logger(structlog.PrintLogger(), processors=[self.captured])
-        self.service = Service(gateway, MemoryStore(100, link.NOW_MS - 60_000), now_ms)
-        self.server = GrpcServer(self.service, config, 0, log.bind())
-        self.address = ""
-
-    @property
-    def path(self) -> Path:
-        return Path(self.address.removeprefix("unix:"))
-
-    @staticmethod
-    def mode(path: Path) -> int:
-        return stat.S_IMODE(path.stat().st_mode)
-
-    @property
-    def events(self) -> list[str]:
-        return [entry["event"] for entry in self.captured.entries]
-
-    async def health(self, channel: grpc.aio.Channel, name: str = SERVICE_NAME) -> int:
-        answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=name))
-        status: int = answer.status
-        return status
-
-
-@pytest.fixture
-async def served(tmp_path: Path) -> AsyncIterator[Served]:
-    served = Served(settings(tmp_path))
-    served.address = await served.server.start()
-    yield served
-    await served.server.stop()
-
-
-@pytest.fixture
-async def channel(served: Served) -> AsyncIterator[grpc.aio.Channel]:
-    async with grpc.aio.insecure_channel(served.address) as channel:
-        yield channel
 
 
 async def opened(channel: grpc.aio.Channel) -> tuple[Any, Any]:

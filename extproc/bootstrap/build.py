@@ -11,7 +11,7 @@ from envoy_data_plane.google.protobuf import Struct
 from extproc.bootstrap import addresses, limits
 from extproc.bootstrap.clusters import upstream_clusters
 from extproc.bootstrap.dump import dump, fields
-from extproc.bootstrap.listener import client_listener, guarded_manager
+from extproc.bootstrap.listener import client_listener, guarded_listener, guarded_manager
 from extproc.bootstrap.overload import overload_manager
 from extproc.bootstrap.processor import processor_cluster
 from extproc.config.settings import Settings
@@ -45,11 +45,10 @@ def to_yaml(config: boot.Bootstrap) -> str:
 
 def snippet(settings: Settings) -> str:
     """The parts that an Envoy with a configuration of its own needs. UserError as for `bootstrap`."""
-    buffer = limits.body_buffer(settings.link.max_request)
     parts: dict[str, dict[str, Any]] = {
         "Into static_resources.": {"clusters": [fields(part) for part in _clusters(settings)]},
         "Into the bootstrap itself.": {"layered_runtime": fields(_runtime())},
-        "Into the listener.": {"per_connection_buffer_limit_bytes": buffer},
+        "Into the listener.": fields(guarded_listener(settings)),
         "Into its HTTP connection manager. Filters of your own go after these, before the router; none may\n"
         "# set x-link-* headers, and no other route may lead to a sealed upstream.": fields(
             guarded_manager(settings)

@@ -12,7 +12,7 @@ from envoy_data_plane.google.protobuf import Any, Struct
 from extproc.bootstrap.names import STRIP_FILTER, upstream_cluster
 from extproc.bootstrap.refusals import refuse_plain
 from extproc.config.settings import Route, Settings
-from extproc.exchange.request import OPENED_MARK
+from extproc.exchange.crossing import OPENED_MARK
 from extproc.policy.forwarded import CLAIMS, FAMILIES
 
 
@@ -62,13 +62,13 @@ def _families() -> core.Metadata:
 
 
 def _action(settings: Settings, rule: Route) -> route.RouteAction:
-    """No limit on how long request and answer take, only on how long both are silent."""
-    upstream = settings.upstreams[rule.upstream]
+    """No limit on how long request and answer take; on how long both are silent, unless it is `live`."""
+    idle = settings.upstreams[rule.upstream].idle_timeout if rule.idle_timeout is None else rule.idle_timeout
     return route.RouteAction(
         cluster=upstream_cluster(rule.upstream),
         timeout=timedelta(0),
         max_stream_duration=route.RouteActionMaxStreamDuration(max_stream_duration=timedelta(0)),
-        idle_timeout=upstream.idle_timeout if rule.idle_timeout is None else rule.idle_timeout,
+        idle_timeout=timedelta(0) if rule.live else idle,
     )
 
 

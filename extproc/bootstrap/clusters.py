@@ -13,7 +13,7 @@ from envoy_data_plane.envoy.extensions.upstreams.http import v3 as http
 from envoy_data_plane.envoy.type import v3 as kind
 from envoy_data_plane.google.protobuf import Any
 
-from extproc.bootstrap import addresses, tls
+from extproc.bootstrap import addresses, flow, tls
 from extproc.bootstrap.limits import MAX_HEADERS
 from extproc.bootstrap.names import upstream_cluster
 from extproc.config.fields import is_ip
@@ -50,6 +50,7 @@ def _upstream(settings: Settings, name: str, upstream: Upstream) -> cluster.Clus
         dns_lookup_family=cluster.ClusterDnsLookupFamily.V4_PREFERRED,
         lb_policy=cluster.ClusterLbPolicy.LEAST_REQUEST,
         connect_timeout=upstream.connect_timeout,
+        per_connection_buffer_limit_bytes=settings.link.stream_buffer,
         load_assignment=load_assignment(
             own, (addresses.socket(address.host, address.port) for address in upstream.endpoints)
         ),
@@ -58,7 +59,8 @@ def _upstream(settings: Settings, name: str, upstream: Upstream) -> cluster.Clus
         outlier_detection=_outliers(),
         circuit_breakers=_breakers(upstream),
         transport_socket=tls.upstream(_tls_name(upstream), upstream.ca) if upstream.tls else None,
-        typed_extension_protocol_options={HTTP_OPTIONS: Any.pack(_protocol(upstream))},
+        upstream_connection_options=cluster.UpstreamConnectionOptions(tcp_keepalive=flow.keepalive()),
+        typed_extension_protocol_options={HTTP_OPTIONS: Any.pack(_protocol(settings, upstream))},
     )
 
 
@@ -124,11 +126,11 @@ def _breakers(upstream: Upstream) -> cluster.CircuitBreakers:
     return cluster.CircuitBreakers(thresholds=[thresholds])
 
 
-def _protocol(upstream: Upstream) -> http.HttpProtocolOptions:
+def _protocol(settings: Settings, upstream: Upstream) -> http.HttpProtocolOptions:
     """HTTP/1.1 trailers are on: the answer's travel inside the seal."""
     explicit = http.HttpProtocolOptionsExplicitHttpConfig()
     if upstream.http2:
-        explicit.http2_protocol_options = core.Http2ProtocolOptions()
+        explicit.http2_protocol_options = flow.http2(settings.link.stream_buffer)
     else:
         explicit.http_protocol_options = core.Http1ProtocolOptions(enable_trailers=True)
     common = core.HttpProtocolOptions(idle_timeout=_KEEP_ALIVE, max_headers_count=MAX_HEADERS)

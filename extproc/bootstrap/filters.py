@@ -22,6 +22,7 @@ from extproc.envoy_api import NAMESPACE
 _SKIP: Final = ext_proc.ProcessingModeHeaderSendMode.SKIP
 _SEND: Final = ext_proc.ProcessingModeHeaderSendMode.SEND
 _NONE: Final = ext_proc.ProcessingModeBodySendMode.NONE
+_DUPLEX: Final = ext_proc.ProcessingModeBodySendMode.FULL_DUPLEX_STREAMED
 
 
 def filters_before_router(settings: Settings) -> list[hcm.HttpFilter]:
@@ -35,13 +36,22 @@ def router_filter() -> hcm.HttpFilter:
 
 
 def whole_mode() -> Any:
-    """The link's routes: a whole request is opened in one step; its answer is the processor's to collect."""
+    """A whole request is opened in one step; its answer is the processor's to collect or to pass on."""
+    return _sealed(ext_proc.ProcessingModeBodySendMode.BUFFERED)
+
+
+def stream_mode() -> Any:
+    """A streamed request is opened as it comes, and so is its answer sealed."""
+    return _sealed(_DUPLEX)
+
+
+def _sealed(request_body: ext_proc.ProcessingModeBodySendMode) -> Any:
     mode = ext_proc.ProcessingMode(
         request_header_mode=_SEND,
-        request_body_mode=ext_proc.ProcessingModeBodySendMode.BUFFERED,
+        request_body_mode=request_body,
         request_trailer_mode=_SEND,
         response_header_mode=_SEND,
-        response_body_mode=ext_proc.ProcessingModeBodySendMode.FULL_DUPLEX_STREAMED,
+        response_body_mode=_DUPLEX,
         response_trailer_mode=_SEND,
     )
     return Any.pack(ext_proc.ExtProcPerRoute(overrides=ext_proc.ExtProcOverrides(processing_mode=mode)))
@@ -65,6 +75,7 @@ def _ext_proc(settings: Settings) -> hcm.HttpFilter:
             envoy_grpc=core.GrpcServiceEnvoyGrpc(cluster_name=EXT_PROC_CLUSTER, skip_envoy_headers=True)
         ),
         failure_mode_allow=False,
+        allow_content_length_header=True,  # of streamed uploads: the processor counts
         message_timeout=settings.processor.message_timeout,
         processing_mode=_off(),
         request_attributes=["source.address"],

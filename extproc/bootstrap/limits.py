@@ -12,8 +12,6 @@ MAX_HEADERS: Final = 256
 MAX_HEADERS_KIB: Final = 96
 
 STREAMS: Final = 100  # at once on one HTTP/2 connection
-SMALLEST_BUFFER: Final = 2**16 - 1  # also HTTP/2's smallest window (RFC 9113, 6.9.2)
-CONNECTION_WINDOW: Final = 2**20
 CONNECTIONS: Final = 50_000
 HEAP: Final = 2 * 2**30  # bytes, of all of Envoy; from 95 % on it answers 503 to new requests
 REGEX_PROGRAM_SIZE: Final = 1_000
@@ -22,14 +20,6 @@ HEADERS_TIMEOUT: Final = timedelta(seconds=15)
 _OPENING_PER_MIB: Final = timedelta(seconds=60)
 STREAM_IDLE: Final = timedelta(seconds=60)  # until a business route's own is in force
 CONNECTION_IDLE: Final = timedelta(hours=1)
-
-
-def body_buffer(max_request: int) -> int:
-    """What Envoy collects of a request's body before it answers 413, in bytes.
-
-    It is also what may be in flight on a connection, so a very small limit is left to the processor.
-    """
-    return max(max_request, SMALLEST_BUFFER)
 
 
 def opening(max_request: int) -> timedelta:

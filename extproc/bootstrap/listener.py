@@ -9,14 +9,14 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager i
 from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutation import v3 as early
 from envoy_data_plane.google.protobuf import Any
 
-from extproc.bootstrap import addresses, limits, tls
+from extproc.bootstrap import addresses, flow, limits, tls
 from extproc.bootstrap.access_log import access_log
 from extproc.bootstrap.filters import filters_before_router, router_filter
 from extproc.bootstrap.local_replies import local_replies
 from extproc.bootstrap.names import LISTENER, STAT_PREFIX
 from extproc.bootstrap.routes import route_configuration
 from extproc.config.settings import Settings
-from extproc.exchange.request import OPENED_MARK
+from extproc.exchange.crossing import OPENED_MARK
 
 
 def client_listener(settings: Settings) -> listener.Listener:
@@ -30,11 +30,15 @@ def client_listener(settings: Settings) -> listener.Listener:
         ],
         transport_socket=tls.downstream(settings.tls) if settings.tls else None,
     )
+    found = guarded_listener(settings)
+    found.name, found.address, found.filter_chains = LISTENER, addresses.bound(settings.listen), [chain]
+    return found
+
+
+def guarded_listener(settings: Settings) -> listener.Listener:
+    """What the link relies on: how much of a request is taken in, and that dead clients are found."""
     return listener.Listener(
-        name=LISTENER,
-        address=addresses.bound(settings.listen),
-        filter_chains=[chain],
-        per_connection_buffer_limit_bytes=limits.body_buffer(settings.link.max_request),
+        per_connection_buffer_limit_bytes=flow.client_buffer(settings.link), tcp_keepalive=flow.keepalive()
     )
 
 
@@ -65,7 +69,7 @@ def guarded_manager(settings: Settings) -> hcm.HttpConnectionManager:
         common_http_protocol_options=_common(settings),
         local_reply_config=local_replies(),
         http_protocol_options=core.Http1ProtocolOptions(enable_trailers=True),
-        http2_protocol_options=_http2(limits.body_buffer(settings.link.max_request)),
+        http2_protocol_options=_http2(settings),
     )
 
 
@@ -100,10 +104,7 @@ def _common(settings: Settings) -> core.HttpProtocolOptions:
     )
 
 
-def _http2(body_buffer: int) -> core.Http2ProtocolOptions:
-    """Over HTTP/2 it is the stream's window, not the connection's buffer, that bounds a body."""
-    return core.Http2ProtocolOptions(
-        max_concurrent_streams=limits.STREAMS,
-        initial_stream_window_size=body_buffer,
-        initial_connection_window_size=max(body_buffer, limits.CONNECTION_WINDOW),
-    )
+def _http2(settings: Settings) -> core.Http2ProtocolOptions:
+    options = flow.http2(flow.client_buffer(settings.link))
+    options.max_concurrent_streams = limits.STREAMS
+    return options

@@ -15,22 +15,22 @@ from envoy_data_plane.envoy.type.matcher import v3 as matcher
 
 from extproc.envoy_api import NAMESPACE
 
-_SERVER_ERROR: Final = 500
+_ERROR: Final = 400  # a 408 is said in the middle of an answer, too, when the request still streams
 
 
 def local_replies() -> hcm.LocalReplyConfig:
-    """No text on a 5xx of Envoy's own while an opened request waits for its answer."""
-    both = accesslog.AndFilter(filters=[_server_error(), _opened()])
+    """No text on an error of Envoy's own while an opened request waits for its answer."""
+    both = accesslog.AndFilter(filters=[_error(), _opened()])
     mapper = hcm.ResponseMapper(
         filter=accesslog.AccessLogFilter(and_filter=both), body=core.DataSource(inline_string="")
     )
     return hcm.LocalReplyConfig(mappers=[mapper])
 
 
-def _server_error() -> accesslog.AccessLogFilter:
+def _error() -> accesslog.AccessLogFilter:
     comparison = accesslog.ComparisonFilter(
         op=accesslog.ComparisonFilterOp.GE,
-        value=core.RuntimeUInt32(default_value=_SERVER_ERROR, runtime_key="link.server_error"),
+        value=core.RuntimeUInt32(default_value=_ERROR, runtime_key="link.error"),
     )
     return accesslog.AccessLogFilter(status_code_filter=accesslog.StatusCodeFilter(comparison=comparison))
 

@@ -10,7 +10,7 @@ from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.extensions.upstreams.http import v3 as http
 from envoy_data_plane.google.protobuf import Any
 
-from extproc.bootstrap import addresses, tls
+from extproc.bootstrap import addresses, flow, tls
 from extproc.bootstrap.clusters import HTTP_OPTIONS, balancing, discovery, load_assignment
 from extproc.bootstrap.names import EXT_PROC_CLUSTER
 from extproc.config.settings import Settings
@@ -38,13 +38,14 @@ def processor_cluster(settings: Settings) -> cluster.Cluster:
         type=kind,
         dns_lookup_family=cluster.ClusterDnsLookupFamily.V4_PREFERRED,
         connect_timeout=timedelta(seconds=1),
+        per_connection_buffer_limit_bytes=settings.link.stream_buffer,
         load_assignment=load_assignment(EXT_PROC_CLUSTER, hosts),
         health_checks=[_health_check(settings)],
         common_lb_config=balancing(0),
         outlier_detection=_outliers(),
         circuit_breakers=_breakers(),
         transport_socket=socket,
-        typed_extension_protocol_options={HTTP_OPTIONS: Any.pack(_http2())},
+        typed_extension_protocol_options={HTTP_OPTIONS: Any.pack(_http2(settings))},
     )
 
 
@@ -98,10 +99,9 @@ def _breakers() -> cluster.CircuitBreakers:
     return cluster.CircuitBreakers(thresholds=[thresholds])
 
 
-def _http2() -> http.HttpProtocolOptions:
+def _http2(settings: Settings) -> http.HttpProtocolOptions:
     """Pings find a worker that freezes while an answer passes it, which no time-out of an exchange covers."""
-    pings = core.KeepaliveSettings(interval=_PING, timeout=_PONG)
-    explicit = http.HttpProtocolOptionsExplicitHttpConfig(
-        http2_protocol_options=core.Http2ProtocolOptions(connection_keepalive=pings)
-    )
+    options = flow.http2(settings.link.stream_buffer)
+    options.connection_keepalive = core.KeepaliveSettings(interval=_PING, timeout=_PONG)
+    explicit = http.HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=options)
     return http.HttpProtocolOptions(explicit_http_config=explicit)

@@ -10,7 +10,7 @@ from envoy_data_plane.envoy.type.matcher import v3 as matcher
 
 from extproc.bootstrap.rate_limits import uncounted
 from extproc.config.settings import Route, Settings
-from extproc.exchange.request import OPENED_MARK
+from extproc.exchange.crossing import OPENED_MARK
 
 _BAD_REQUEST: Final = 400
 _FORBIDDEN: Final = 403

@@ -16,7 +16,7 @@ from envoy_data_plane.envoy.config.route import v3 as route
 from envoy_data_plane.envoy.type.matcher import v3 as matcher
 
 from extproc.bootstrap.business import business_routes, reconnect
-from extproc.bootstrap.filters import disabled, whole_mode
+from extproc.bootstrap.filters import disabled, stream_mode, whole_mode
 from extproc.bootstrap.hosts import EVERY_HOST, link_hosts
 from extproc.bootstrap.names import EXT_PROC_FILTER
 from extproc.bootstrap.refusals import refuse, refuse_ambiguous
@@ -70,6 +70,12 @@ def _link_routes(settings: Settings) -> list[route.Route]:
             match=route.RouteMatch(safe_regex=paths, headers=[no_upgrade]),
             direct_response=route.DirectResponseAction(status=_UNAVAILABLE),
             typed_per_filter_config={EXT_PROC_FILTER: whole_mode()},
+        ),
+        route.Route(
+            name="link_stream",
+            match=route.RouteMatch(path=link.stream_path, headers=[no_upgrade]),
+            direct_response=route.DirectResponseAction(status=_UNAVAILABLE),
+            typed_per_filter_config={EXT_PROC_FILTER: stream_mode()},
         ),
         refuse(settings, "link_other", route.RouteMatch(path_separated_prefix=link.path)),
     ]

@@ -11,7 +11,7 @@ from extproc.client import LinkError, LinkTransport
 from extproc.demo import scene
 from extproc.demo.endpoints import Received
 from extproc.demo.scene import Message, Scene, Step
-from extproc.exchange.request import OPENED_MARK
+from extproc.exchange.crossing import OPENED_MARK
 
 _ORDERS = f"https://{scene.SHOP_HOST}{scene.ORDER_PATH}"
 _PLAIN = {"host": scene.SHOP_HOST}

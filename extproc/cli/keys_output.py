@@ -86,6 +86,7 @@ def show_directory(directory: Directory, roots: Sequence[RootPublicKey], *, json
         "expires": _date(directory.expires_at),
         "links": ", ".join(directory.links),
         "path": directory.path,
+        "stream path": directory.stream_path or "none",
         "max request": f"{directory.max_request_bytes} bytes",
     }
     for name, value in lines.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from extproc.config.keystore import KeyStore
 from extproc.config.settings import Route, Settings
 from extproc.errors import UserError
@@ -27,14 +29,22 @@ def gateway(settings: Settings, keys: KeyStore) -> Gateway:
         routes=tuple(_route(route) for route in settings.routes),
         max_request=link.max_request,
         max_response=link.max_response,
+        whole_limit=min(link.whole_limit, link.max_response),
         padding=link.padding,
     )
 
 
 def paths(settings: Settings) -> Paths:
     """The link's own paths (section 10)."""
-    path = settings.link.path
-    return Paths(whole=path, keys=f"{path}/keys", health=f"{path}/health")
+    link = settings.link
+    return Paths(
+        whole=link.path, stream=link.stream_path, keys=f"{link.path}/keys", health=f"{link.path}/health"
+    )
+
+
+def streams_per_worker(settings: Settings) -> int:
+    """Each worker's share of `link.max_streams`, rounded up."""
+    return math.ceil(settings.link.max_streams / settings.workers)
 
 
 def _cors(settings: Settings) -> CorsPolicy:

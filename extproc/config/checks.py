@@ -34,6 +34,18 @@ def admin(address: Address, listen: Address | None) -> None:
         raise ValueError("expected another address than listen")
 
 
+def whole_limit(limit: int, max_response: int | None) -> None:
+    """What is answered whole is collected first: raises ValueError for more than may be."""
+    if max_response is not None and limit > max_response:
+        raise ValueError(f"expected at most max_response ({max_response} bytes)")
+
+
+def stream_buffer(size: int) -> None:
+    """Raises ValueError for less than a segment holds, and for more than bounds anything."""
+    if not 2**16 <= size <= 2**24:
+        raise ValueError('expected a size from "64KiB" to "16MiB"')
+
+
 def replay(link: Link, workers: int | None) -> Found:
     if link.replay == "memory" and workers is not None and workers > 1:
         text = f'expected lmdb, or "workers: 1": {workers} workers do not share their memory'
@@ -79,6 +91,8 @@ def upstream(upstream: Upstream) -> Found:
 def route(route: Route) -> Found:
     if route.websocket and route.access == "sealed":
         return [(("websocket",), 'expected "access: any" beside it, since a WebSocket can not be sealed')]
+    if route.live and route.idle_timeout is not None:
+        return [(("idle_timeout",), 'expected nothing, since "live: true" means none')]
     return []
 
 

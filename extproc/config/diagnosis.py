@@ -106,6 +106,8 @@ def _agreement(directory: Directory, settings: Settings) -> Iterator[Finding]:
         if own != other:
             problem = f"it says {_shown(own)} where gateway.yaml has {key}: {_shown(other)}"
             yield Finding("directory", "error", problem, _RENEW)
+    if says.path == wanted.path and says.stream_path != wanted.stream_path:
+        yield Finding("directory", "warning", "it does not tell clients to stream long requests", _RENEW)
 
 
 def _waiting(folder: Path, contents: Contents) -> Iterator[Finding]:

@@ -39,15 +39,17 @@ class Terms:
 
     links: tuple[str, ...]
     path: str
+    stream_path: str
     max_request_bytes: int
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        return cls(settings.link.origins, settings.link.path, settings.link.max_request)
+        link = settings.link
+        return cls(link.origins, link.path, link.stream_path, link.max_request)
 
     @classmethod
     def in_directory(cls, directory: Directory) -> Self:
-        return cls(directory.links, directory.path, directory.max_request_bytes)
+        return cls(directory.links, directory.path, directory.stream_path, directory.max_request_bytes)
 
 
 def first(keys: Sequence[PublicKey], terms: Terms, now: float) -> Directory:
@@ -133,7 +135,7 @@ def _issued(serial: int, entries: Iterable[DirectoryKey], terms: Terms, now: flo
         expires_at=int(now) + LIFE,
         keys=tuple(sorted(entries, key=lambda entry: entry.key.kem is not Kem.XWING)),
         path=terms.path,
-        stream_path="",
+        stream_path=terms.stream_path,
         max_request_bytes=terms.max_request_bytes,
         links=terms.links,
     )

@@ -74,6 +74,9 @@ class Link(Model):
     replay_capacity: Whole = Field(default=4_000_000, gt=0)  # exchange ids held at once
     max_request: Size = 2**20
     max_response: Size = 8 * 2**20
+    whole_limit: Size = 2**16  # an answer up to this is answered whole, a longer one as a stream
+    max_streams: Whole = Field(default=1024, gt=0)  # streamed exchanges at once, over all workers
+    stream_buffer: Size = 2**18  # what a hop holds of one exchange, each way, before it slows the sender
     padding: Literal["none", "padme"] = "none"
     allow_encoded_slash: Flag = False
 
@@ -82,6 +85,23 @@ class Link(Model):
     def _once(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
         refuse(checks.repeated(origins))
         return origins
+
+    @field_validator("whole_limit")
+    @classmethod
+    def _within_response(cls, limit: int, info: ValidationInfo) -> int:
+        checks.whole_limit(limit, info.data.get("max_response"))
+        return limit
+
+    @field_validator("stream_buffer")
+    @classmethod
+    def _bounded(cls, size: int) -> int:
+        checks.stream_buffer(size)
+        return size
+
+    @property
+    def stream_path(self) -> str:
+        """Where streamed requests go (section 10)."""
+        return f"{self.path}/stream"
 
 
 class Processor(Model):
@@ -128,6 +148,7 @@ class Route(Model):
     access: Literal["sealed", "any"] = "sealed"
     origins: tuple[CorsOrigin, ...] | None = None  # narrows `cors.origins`
     idle_timeout: Duration | None = None  # the upstream's, unless given
+    live: Flag = False  # no idle time-out at all: answers that may be silent for hours, such as events
     websocket: Flag = False  # plain requests of an `any` route only
 
     @model_validator(mode="after")

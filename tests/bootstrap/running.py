@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +60,17 @@ class Gateway:
         """A request through the link, as the toy processor understands it."""
         return await self.http.post("/_link", json={"path": path} | inner, headers={"host": "gw.example.com"})
 
+    async def stream(self, path: str, body: AsyncIterable[bytes], **inner: Any) -> httpx.Response:
+        """A streamed request through the link: `body` goes on as it comes."""
+        head = json.dumps({"path": path, "method": "POST"} | inner).encode() + b"\n"
+
+        async def sent() -> AsyncIterator[bytes]:
+            yield head
+            async for piece in body:
+                yield piece
+
+        return await self.http.post("/_link/stream", content=sent(), headers={"host": "gw.example.com"})
+
     async def inner_status(self, path: str, **inner: Any) -> int:
         return int((await self.link(path, **inner)).headers["x-inner-status"])
 
@@ -84,7 +95,7 @@ async def gateway(
         stack.push_async_callback(envoy.stop)
         await envoy.start(to_yaml(bootstrap(own)), folder, log_level="error", concurrency=1)
         client = httpx.AsyncClient(
-            base_url="http://{}:{}".format(*envoy.address), http1=not http2, http2=http2
+            base_url="http://{}:{}".format(*envoy.address), http1=not http2, http2=http2, timeout=30
         )
         yield Gateway(envoy, await stack.enter_async_context(client), upstream, processor)
 

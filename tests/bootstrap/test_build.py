@@ -13,11 +13,12 @@ import pytest
 import yaml
 
 from extproc.bootstrap.build import bootstrap, snippet, to_yaml
+from extproc.bootstrap.clusters import HTTP_OPTIONS
 from extproc.bootstrap.complaints import rejection
 from extproc.bootstrap.find import find_envoy
 from extproc.config.settings import Settings
 from extproc.errors import UserError
-from extproc.exchange.request import OPENED_MARK
+from extproc.exchange.crossing import OPENED_MARK
 from tests.bootstrap.filters import RBAC, ROUTER
 from tests.bootstrap.running import settings
 
@@ -32,7 +33,7 @@ EVERYTHING: dict[str, Any] = {
     },
     "routes": [
         {"host": "*", "prefix": "/bank", "upstream": "bank", "idle_timeout": "1m"},
-        {"host": "shop.example.com", "upstream": "shop"},
+        {"host": "shop.example.com", "upstream": "shop", "live": True},
         {"host": "*.example.com", "upstream": "vault", "access": "any", "websocket": True},
     ],
     "rate_limits": [
@@ -144,12 +145,32 @@ def test_upstreams(tmp_path: Path) -> None:
     assert "sni" not in found["upstream_vault"]["transport_socket"]["typed_config"]
 
 
+@pytest.mark.parametrize(("max_request", "at_the_door"), [("128KiB", 2**18), ("4MiB", 2**22)])
+def test_every_hop_holds_as_much_as_stream_buffer_says(
+    tmp_path: Path, max_request: str, at_the_door: int
+) -> None:
+    """Only the client's holds more where a whole request is to fit."""
+    link = {"origins": ["https://gw.example.com"], "max_request": max_request, "stream_buffer": "256KiB"}
+    own = settings(tmp_path, **EVERYTHING, link=link)
+    (listener,) = document(own)["static_resources"]["listeners"]
+    assert held(listener, manager(own)["http2_protocol_options"]) == (at_the_door, at_the_door)
+    for name, cluster in clusters(own).items():
+        options = cluster["typed_extension_protocol_options"][HTTP_OPTIONS]["explicit_http_config"]
+        window = None if name in {"upstream_bank", "upstream_vault"} else 2**18
+        assert held(cluster, options.get("http2_protocol_options", {})) == (2**18, window)
+
+
+def held(hop: dict[str, Any], http2: dict[str, Any]) -> tuple[int, int | None]:
+    """By a connection, and by a stream of HTTP/2."""
+    return hop["per_connection_buffer_limit_bytes"], http2.get("initial_stream_window_size")
+
+
 def test_a_route_of_every_host_comes_in_the_order_of_the_file(tmp_path: Path) -> None:
     hosts = manager(settings(tmp_path, **EVERYTHING))["route_config"]["virtual_hosts"]
     order = {host["name"]: [route["name"] for route in host["routes"]] for host in hosts}
     own = ["*.example.com/", "*.example.com/ plain"]
     assert order == {
-        name: ["link", "link_other", "*/bank", "forbidden", *business, "forbidden"]
+        name: ["link", "link_stream", "link_other", "*/bank", "forbidden", *business, "forbidden"]
         for name, business in {
             "gw.example.com": own,
             "every_host": [],
@@ -200,3 +221,6 @@ def test_the_snippet_has_what_the_bootstrap_has(tmp_path: Path) -> None:
     assert parts["route_config"] == manager(own)["route_config"]
     assert parts["http_filters"] == manager(own)["http_filters"][:-1]
     assert parts["layered_runtime"] == whole["layered_runtime"]
+    (listener,) = whole["static_resources"]["listeners"]
+    for name in ("per_connection_buffer_limit_bytes", "tcp_keepalive"):
+        assert parts[name] == listener[name]

@@ -33,6 +33,11 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gat
         yield started
 
 
+async def pieces(*data: bytes) -> AsyncIterator[bytes]:
+    for piece in data:
+        yield piece
+
+
 @pytest.mark.parametrize(
     "host", ["shop.example.com", "SHOP.example.com:8443", "elsewhere.example.com", "10.0.0.1"]
 )
@@ -113,7 +118,9 @@ async def test_a_plain_request_passes_where_any_may(
         ("/_link/keys", 204),
         ("/_link/health", 204),
         ("/_link/", 403),
-        ("/_link/stream", 403),
+        ("/_link/stream", 204),
+        ("/_link/stream/", 403),
+        ("/_link/stream/x", 403),
         ("/_link/keys/x", 403),
     ],
 )
@@ -130,9 +137,29 @@ async def test_hosts_that_nobody_named_have_no_link(running: Gateway) -> None:
 
 async def test_an_exchange_that_ends_with_ok_goes_nowhere(running: Gateway) -> None:
     before = len(running.seen())
-    answer = await running.link("/echo", close=True)
-    assert answer.status_code == 503
+    whole = await running.link("/echo", close=True)
+    streamed = await running.stream("/echo", pieces(b"never", b"read"), close=True)
+    assert (whole.status_code, streamed.status_code) == (503, 503)
     assert len(running.seen()) == before
+
+
+async def test_a_streamed_request_reaches_the_upstream_as_it_comes(running: Gateway) -> None:
+    assert running.toy is not None
+    running.toy.phases.clear()
+    answer = await running.stream("/echo?q=1", pieces(b"one,", b"two"))
+    assert (answer.status_code, answer.headers["x-inner-status"]) == (200, "200")
+    assert (running.seen()[-1].target, running.seen()[-1].body) == ("/echo?q=1", b"one,two")
+    assert not [name for name in echoed(answer) if name.startswith("x-link-")]
+    phases = list(dict.fromkeys(running.toy.phases))
+    assert phases == ["request_headers", "request_body", "response_headers", "response_body"]
+
+
+@pytest.mark.parametrize("path", ["/_link", "/_link/stream"])
+async def test_nothing_is_upgraded_on_the_link(running: Gateway, path: str) -> None:
+    assert running.toy is not None
+    running.toy.phases.clear()
+    answer = await running.ask("gw.example.com", path, {"connection": "upgrade", "upgrade": "websocket"})
+    assert (answer.status_code, running.toy.phases) == (403, [])
 
 
 async def test_a_client_can_not_say_who_it_is(running: Gateway) -> None:

@@ -28,17 +28,19 @@ def test_an_envelope_has_a_minute_for_each_mib(mib: float, minutes: int) -> None
     assert limits.opening(int(mib * 2**20)) == timedelta(minutes=minutes)
 
 
+@pytest.mark.parametrize("path", ["/_link", "/_link/stream"])
 async def test_an_envelope_that_trickles_in_is_given_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     monkeypatch.setattr(limits, "opening", lambda _: timedelta(seconds=1))
     async with gateway(tmp_path) as running:
         reader, writer = await asyncio.open_connection(*running.envoy.address)
-        writer.write(b"POST /_link HTTP/1.1\r\nhost: gw.example.com\r\ncontent-length: 99\r\n\r\n{")
+        head = f"POST {path} HTTP/1.1\r\nhost: gw.example.com\r\ncontent-length: 99\r\n\r\n{{"
+        writer.write(head.encode())
         async with asyncio.timeout(5):
-            head = await reader.readuntil(b"\r\n\r\n")
+            answer = await reader.readuntil(b"\r\n\r\n")
         writer.close()
-        assert b"\r\nx-inner-status: 408\r\n" in head  # the processor hears of it
+        assert b"\r\nx-inner-status: 408\r\n" in answer  # the processor hears of it
         assert running.seen() == []
 
 
@@ -49,6 +51,8 @@ async def test_what_has_a_business_route_takes_as_long_as_it_takes(
     async with gateway(tmp_path) as running:
         plain = await running.http.post("/echo", content=slowly(10), headers={"host": "open.example.com"})
         assert plain.status_code == 200
+        streamed = await running.stream("/echo", slowly(10))
+        assert (streamed.headers["x-inner-status"], streamed.json()["body"]) == ("200", "x" * 10)
         assert await running.inner_status("/sleep?s=2") == 200
 
 

@@ -19,8 +19,9 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import InvalidStatus
 
 from tests.bootstrap.running import Gateway, echoed, gateway
+from tests.e2e.upstream import Upstream
 
-LINK = {"origins": ["http://gw.example.com"], "max_request": "100KiB"}
+LINK = {"origins": ["http://gw.example.com"], "max_request": "100KiB", "stream_buffer": "64KiB"}
 
 
 def padded(length: int) -> bytes:
@@ -95,15 +96,20 @@ async def test_websockets_pass_on_routes_that_say_so(tmp_path: Path) -> None:
 
 
 async def test_silence_is_limited_and_length_is_not(tmp_path: Path) -> None:
+    """By the upstream's idle time-out or the route's, and not on live routes."""
     routes = [
-        {"host": "shop.example.com", "upstream": "shop", "idle_timeout": "300ms"},
+        {"host": "shop.example.com", "upstream": "shop"},
         {"host": "open.example.com", "upstream": "shop", "idle_timeout": "0s", "access": "any"},
+        {"host": "live.example.com", "upstream": "shop", "live": True},
     ]
-    async with gateway(tmp_path, routes=routes) as running:
-        started = time.monotonic()
-        assert await running.inner_status("/sleep?s=5") == 504
-        assert 0.2 < time.monotonic() - started < 2
-        assert (await running.ask("open.example.com", "/sleep?s=0.6")).status_code == 200
+    with Upstream() as upstream:
+        upstreams = {"shop": {"endpoints": [f"127.0.0.1:{upstream.port}"], "idle_timeout": "300ms"}}
+        async with gateway(tmp_path, routes=routes, upstreams=upstreams) as running:
+            started = time.monotonic()
+            assert await running.inner_status("/sleep?s=5") == 504
+            assert 0.2 < time.monotonic() - started < 2
+            assert (await running.ask("open.example.com", "/sleep?s=0.6")).status_code == 200
+            assert await running.inner_status("/sleep?s=0.6", host="live.example.com") == 200
 
 
 async def test_the_access_log_has_the_inner_request_and_no_query(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -82,7 +83,7 @@ def pasted(snippet: str) -> str:
     return text
 
 
-async def test_a_sealed_request_through_an_envoy_of_ones_own(tmp_path: Path) -> None:
+async def test_sealed_requests_through_an_envoy_of_ones_own(tmp_path: Path) -> None:
     with Upstream() as upstream:
         (tmp_path / "gateway.yaml").write_text(yaml.safe_dump(configuration(upstream, workers=1)))
         extproc("keys", "init", "--root", "root.pem", folder=tmp_path)
@@ -95,13 +96,23 @@ async def test_a_sealed_request_through_an_envoy_of_ones_own(tmp_path: Path) -> 
                 sealed = AsyncLinkTransport(LINK, roots=[root], transport=Dial(envoy.address))
                 async with httpx.AsyncClient(transport=sealed) as client:
                     answer = await client.get("https://shop.example.com/echo?q=1")
+                    streamed = await client.post("https://shop.example.com/echo?q=2", content=pieces())
                 fields = {"host": "shop.example.com", "x-link-opened": "1"}
                 async with httpx.AsyncClient(transport=Dial(envoy.address)) as client:
                     refused = await client.get("http://shop.example.com/echo", headers=fields)
         finally:
             await envoy.stop()
-    assert (answer.status_code, refused.status_code) == (200, 403)
-    assert [(seen.target, seen.all("x-own")) for seen in upstream.seen] == [("/echo?q=1", ["/echo?q=1"])]
+    assert (answer.status_code, streamed.status_code, refused.status_code) == (200, 200, 403)
+    assert [(seen.target, seen.all("x-own")) for seen in upstream.seen] == [
+        ("/echo?q=1", ["/echo?q=1"]),
+        ("/echo?q=2", ["/echo?q=2"]),
+    ]
+    assert upstream.last().body == bytes(3 * 2**20)
+
+
+async def pieces() -> AsyncIterator[bytes]:
+    for _ in range(3):
+        yield bytes(2**20)
 
 
 class Dial(httpx.AsyncBaseTransport):

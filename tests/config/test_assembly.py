@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from extproc.config import keymaker
-from extproc.config.assembly import gateway
+from extproc.config.assembly import gateway, streams_per_worker
 from extproc.config.keystore import KeyStore, Layout, load_keys
 from extproc.config.load import load
 from extproc.config.rotation import Terms
@@ -28,6 +28,7 @@ link:
   path: /x/link
   max_request: 1KiB
   max_response: 2KiB
+  whole_limit: 1KiB
   padding: padme
   allow_encoded_slash: true
 upstreams:
@@ -61,8 +62,11 @@ def assembled(folder: Path) -> Gateway:
 def test_everything_arrives(tmp_path: Path) -> None:
     _, keys = read(tmp_path)
     made = assembled(tmp_path)
-    assert made.paths == Paths(whole="/x/link", keys="/x/link/keys", health="/x/link/health")
-    assert (made.max_request, made.max_response, made.padding) == (1024, 2048, "padme")
+    assert made.paths == Paths(
+        whole="/x/link", stream="/x/link/stream", keys="/x/link/keys", health="/x/link/health"
+    )
+    assert (made.max_request, made.max_response, made.whole_limit) == (1024, 2048, 1024)
+    assert made.padding == "padme"
     assert (made.rules.link_path, made.rules.allow_encoded_slash) == ("/x/link", True)
     assert made.cors.headers == ("x-trace",)
     assert made.cors.expose == ("x-total",)
@@ -77,6 +81,20 @@ def test_everything_arrives(tmp_path: Path) -> None:
     assert made.directory_serial == keys.decoded.serial
     assert made.directory_expires_at == keys.decoded.expires_at
     assert made.keyring.can_open(int(NOW))
+
+
+def test_what_is_answered_whole_is_never_more_than_what_is_collected(tmp_path: Path) -> None:
+    """Where only `max_response` is written, and is small."""
+    assert gateway(*read(tmp_path, FILE.replace("  whole_limit: 1KiB\n", ""))).whole_limit == 2048
+
+
+@pytest.mark.parametrize(
+    ("streams", "workers", "share"), [(1024, 2, 512), (1024, 3, 342), (1, 64, 1), (5, 5, 1), (6, 5, 2)]
+)
+def test_the_workers_share_the_streams(tmp_path: Path, streams: int, workers: int, share: int) -> None:
+    text = FILE.replace("  padding: padme\n", f"  max_streams: {streams}\n") + f"workers: {workers}\n"
+    settings, _ = read(tmp_path, text)
+    assert streams_per_worker(settings) == share
 
 
 @pytest.mark.parametrize(

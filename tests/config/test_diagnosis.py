@@ -7,6 +7,7 @@ as `init` makes them are none.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,16 @@ def test_settings_that_the_directory_does_not_follow(settings: Settings, tmp_pat
     ]
     keymaker.renew(keys(changed), Terms.of(changed), NOW, roots=[ROOT])
     assert check_keys(changed, NOW) == []
+
+
+def test_a_directory_from_before_there_were_streams(settings: Settings) -> None:
+    older = replace(Terms.of(settings), stream_path="")
+    keymaker.renew(keys(settings), older, NOW, roots=[ROOT])
+    assert said(check_keys(settings, NOW)) == [
+        ("directory", "warning", "it does not tell clients to stream long requests")
+    ]
+    keymaker.renew(keys(settings), Terms.of(settings), NOW, roots=[ROOT])
+    assert check_keys(settings, NOW) == []
 
 
 def test_a_directory_that_waits_to_be_signed(settings: Settings) -> None:

@@ -14,7 +14,9 @@ from extproc.config.rotation import DAY, LEAD, LIFE, Terms
 from extproc.link.keys import RootPrivateKey
 from extproc.link.suites import Kem
 
-TERMS = Terms(links=("https://gw.example.com",), path="/_link", max_request_bytes=2**20)
+TERMS = Terms(
+    links=("https://gw.example.com",), path="/_link", stream_path="/_link/stream", max_request_bytes=2**20
+)
 NOW = 1_800_000_000.5
 ROOT = RootPrivateKey.generate()
 

@@ -22,7 +22,7 @@ from extproc.link.keys import PublicKey, RootPrivateKey
 from extproc.link.suites import Kem
 
 LINK = "https://gw.example.com"
-TERMS = Terms(links=(LINK,), path="/_link", max_request_bytes=2**20)
+TERMS = Terms(links=(LINK,), path="/_link", stream_path="/_link/stream", max_request_bytes=2**20)
 NOW = 1_800_000_000.0
 ROOT = RootPrivateKey.generate()
 

@@ -21,7 +21,9 @@ from extproc.errors import UserError
 from extproc.link.keys import PrivateKey, RootPrivateKey
 from extproc.link.suites import Kem
 
-TERMS = Terms(links=("https://gw.example.com",), path="/_link", max_request_bytes=2**20)
+TERMS = Terms(
+    links=("https://gw.example.com",), path="/_link", stream_path="/_link/stream", max_request_bytes=2**20
+)
 NOW = 1_800_000_000.0
 ROOT = RootPrivateKey.generate()
 

@@ -210,7 +210,8 @@ VALUES = st.recursive(
 )
 PLACES = """
     listen admin state_dir drain workers trusted_hops filters tls tls.certificate link link.origins link.path
-    link.max_request link.replay link.replay_capacity processor.listen processor.tls processor.plain_tcp
+    link.max_request link.whole_limit link.max_streams link.stream_buffer link.replay link.replay_capacity
+    processor.listen processor.tls processor.plain_tcp
     processor.dial upstreams upstreams.shop upstreams.shop.endpoints upstreams.shop.panic_threshold cors
     cors.origins cors.headers cors.max_age cookies cookies.secure log.level routes rate_limits
 """

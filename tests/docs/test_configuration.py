@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from extproc.config import fields
-from extproc.config.load import SettingsError, load
+from extproc.config.load import load
 from extproc.config.settings import Address, Rate, Settings
 from tests.docs.pages import blocks, code, page, rows
 
@@ -133,14 +133,6 @@ def test_the_whole_files_on_the_page_are_accepted(tmp_path: Path) -> None:
     assert files
     for file in files:
         (tmp_path / "gateway.yaml").write_text(file.text)
-        load(tmp_path / "gateway.yaml")
-
-
-@pytest.mark.parametrize("key", ["link.whole_limit", "link.stream_path", "routes[].live"])
-def test_keys_that_wait_are_errors(key: str, tmp_path: Path) -> None:
-    document = merged(yaml.safe_load(GOOD), with_value(key, "64KiB"))
-    (tmp_path / "gateway.yaml").write_text(yaml.safe_dump(document))
-    with pytest.raises(SettingsError, match=rf"{key.rpartition('.')[2]}: unknown key"):
         load(tmp_path / "gateway.yaml")
 
 

@@ -147,6 +147,9 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", max(largest, _SMALLEST_LIMIT)),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_concurrent_streams", _MOST_STREAMS),
+        # The window of a stream, and that it does not grow by itself: it is what slows Envoy down.
+        ("grpc.http2.lookahead_bytes", settings.link.stream_buffer),
+        ("grpc.http2.bdp_probe", 0),
         ("grpc.so_reuseport", 0),  # a second server on the port is an error, not a share of the exchanges
         # Envoy may ping as often as it likes: gRPC would hang up on it with "too_many_pings".
         ("grpc.keepalive_permit_without_calls", 1),

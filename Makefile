@@ -7,7 +7,7 @@ PYTHON ?= $(shell for python in python3.11 python3; do $$python -c '' 2>/dev/nul
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo test check protos envoy vectors compose-check constraints clean
+.PHONY: help demo test check bench soak protos envoy vectors compose-check constraints clean
 
 # List these commands.
 help:
@@ -31,6 +31,14 @@ check: $(READY)
 	@$(BIN)/python -m pytest -q tests/test_house.py
 	@$(BIN)/python tools/generate.py --check
 	@$(BIN)/python tools/draw_states.py --check
+
+# Measure the whole gateway. OUT=file.json: a list of the rows; ARGS=--quick: a shorter run.
+bench: $(READY)
+	@$(BIN)/python -m bench $(if $(OUT),--out "$(OUT)") $(ARGS)
+
+# Wear the whole gateway out, for a quarter of an hour: slow transfers, aborts, kills. ARGS=--quick: a minute.
+soak: $(READY)
+	@$(BIN)/python -m bench.soak $(ARGS)
 
 # Generate extproc/link/pb from protos/.
 protos: $(READY)
@@ -61,7 +69,7 @@ constraints:
 # Remove .venv, caches and build products. Keys and state stay.
 clean:
 	@rm -rf $(VENV) build dist extproc.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	@find extproc tests tools -name __pycache__ -prune -exec rm -rf {} +
+	@find bench extproc tests tools -name __pycache__ -prune -exec rm -rf {} +
 
 # pip hands PIP_CONSTRAINT, or PIP_BUILD_CONSTRAINT since 25.3, on to the building of the project itself.
 $(READY): export PIP_CONSTRAINT := constraints.txt

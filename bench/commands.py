@@ -1,0 +1,37 @@
+"""How the package's commands run."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from typing import TypeVar
+
+from bench.processes import ChildError
+from extproc.errors import UserError
+from extproc.server import signals
+
+T = TypeVar("T")
+
+
+def run(work: Coroutine[object, object, T]) -> T:
+    """What `work` returns. A signal cancels it, which ends all that it has started, and exits with 130.
+
+    One sentence, and exit code 2, for what the user can mend; 1 for a process that failed.
+    """
+    results: list[T] = []
+
+    async def noted() -> None:
+        results.append(await work)
+
+    async def until(asked: asyncio.Event) -> None:
+        await signals.unless(asked, noted())
+
+    try:
+        signals.run(until)
+    except (UserError, ChildError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, UserError) else 1)
+    if not results:
+        sys.exit(130)
+    return results[0]

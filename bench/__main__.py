@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 from pathlib import Path
 
 from bench import commands
 from bench.rows import FULL, QUICK, Row, Scale, measured
-from bench.stage import raised
 from bench.table import lines
 
 
 async def bench(scale: Scale) -> list[Row]:
     """Measure, and print each row as soon as it is known."""
     rows: list[Row] = []
-    async with raised() as stage:
-        async for row in measured(stage, scale):
+    async with contextlib.aclosing(measured(scale)) as measuring:
+        async for row in measuring:
             print(*lines(row, rows[-1] if rows else None), sep="\n", flush=True)
             rows.append(row)
     return rows

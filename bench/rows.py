@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from bench import events, whole
 from bench.figures import percentile, rounded
 from bench.processes import done
-from bench.stage import Stage
+from bench.stage import Stage, raised
 from bench.transfer import Load, Task
 
 Row = dict[str, Any]  # "name", and figures by their names
@@ -71,9 +71,15 @@ async def upload_slow(stage: Stage, scale: Scale) -> Row:
     return await _alone(stage, Load("upload", scale.slow, rate=SLOW_RATE, is_hashed=True))
 
 
-ROWS: Final[dict[str, Callable[[Stage, Scale], Awaitable[Row]]]] = {
+Measure = Callable[[Stage, Scale], Awaitable[Row]]
+
+CLEARTEXT: Final[dict[str, Measure]] = {
     "whole-1k": whole_1k,
     "sse-delay": sse_delay,
+    "download-cleartext": download,
+    "upload-cleartext": upload,
+}
+OVER_TLS: Final[dict[str, Measure]] = {
     "download": download,
     "upload": upload,
     "download-slow": download_slow,
@@ -81,11 +87,13 @@ ROWS: Final[dict[str, Callable[[Stage, Scale], Awaitable[Row]]]] = {
 }
 
 
-async def measured(stage: Stage, scale: Scale) -> AsyncIterator[Row]:
+async def measured(scale: Scale) -> AsyncGenerator[Row, None]:
     """Every row, as soon as it is known."""
-    for name, measure in ROWS.items():
-        figures = {field: rounded(value) for field, value in (await measure(stage, scale)).items()}
-        yield {"name": name, **figures}
+    for rows, tls in ((CLEARTEXT, False), (OVER_TLS, True)):
+        async with raised(tls=tls) as stage:
+            for name, measure in rows.items():
+                figures = {field: rounded(value) for field, value in (await measure(stage, scale)).items()}
+                yield {"name": name, **figures}
 
 
 async def _side_by_side(stage: Stage, load: Load, pairs: int) -> Row:

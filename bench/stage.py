@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import trustme
 
 from bench import proc
 from bench.processes import Child, running
@@ -32,6 +33,7 @@ routes: [{{ host: 127.0.0.1, upstream: origin, access: any }}]
 workers: {workers}
 log: {{ access: "" }}
 """
+_TLS: Final = "tls: { certificate: server.pem, private_key: server.key }\n"
 _ACTIVE: Final = {
     "requests of clients in Envoy": "http.ingress.downstream_rq_active",
     "streams from Envoy to workers": "cluster.ext_proc.upstream_rq_active",
@@ -89,28 +91,42 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def raised(*, workers: int = 1, threads: int = 1) -> AsyncIterator[Stage]:
+async def raised(*, workers: int = 1, threads: int = 1, tls: bool = False) -> AsyncIterator[Stage]:
     """Everything started, and ended with the block. `threads`: Envoy's. UserError."""
     proc.check_system()
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="extproc-bench-")))
         port, file, log = _free_port(), folder / "gateway.yaml", folder / "workers.log"
         origin = await (await stack.enter_async_context(running("bench.origin"))).line()
-        link = f"http://127.0.0.1:{port}"
-        file.write_text(_GATEWAY.format(port=port, link=link, origin=origin, workers=workers))
+        link = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+        settings = _GATEWAY.format(port=port, link=link, origin=origin, workers=workers)
+        file.write_text(settings + (_TLS if tls else ""))
+        authority = _certify(folder) if tls else ""
         root = await _make_keys(file)
         gateway = await stack.enter_async_context(running("extproc", "serve", "-c", str(file), log=log))
         await gateway.line()
         envoy = Envoy(find_envoy(None), on_log=lambda _line: None)
         stack.push_async_callback(envoy.stop)
         pid = await _start(envoy, file, threads)
-        yield Stage(Target(link, root), envoy, pid, gateway, f"http://127.0.0.1:{origin}", log)
+        yield Stage(Target(link, root, authority), envoy, pid, gateway, f"http://127.0.0.1:{origin}", log)
 
 
 def _free_port() -> int:
     """A port where nobody listens: the link's origin has to be known before Envoy can choose one."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
+
+
+def _certify(folder: Path) -> str:
+    """A certificate for loopback and its key; where their authority's is."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.private_key_pem.write_to_path(folder / "server.key")
+    for number, blob in enumerate(certificate.cert_chain_pems):
+        blob.write_to_path(folder / "server.pem", append=number > 0)
+    authority.cert_pem.write_to_path(folder / "authority.pem")
+    (folder / "server.key").chmod(0o600)
+    return str(folder / "authority.pem")
 
 
 async def _make_keys(config: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -20,12 +21,16 @@ class Target:
 
     link: str
     root: str
+    authority: str = ""  # who signed the link's certificate, a PEM file, where it has one
     is_sealed: bool = True
 
     @contextlib.contextmanager
     def client(self) -> Iterator[httpx.Client]:
         """A client that has made its first request: it is connected, and has the key directory."""
-        transport = LinkTransport(self.link, roots=[self.root]) if self.is_sealed else httpx.HTTPTransport()
+        verify = ssl.create_default_context(cafile=self.authority) if self.authority else True
+        transport: httpx.BaseTransport = httpx.HTTPTransport(verify=verify)
+        if self.is_sealed:
+            transport = LinkTransport(self.link, roots=[self.root], transport=transport)
         with httpx.Client(base_url=self.link, transport=transport, timeout=TIMEOUT_S) as client:
             client.get("/bytes").raise_for_status()
             yield client

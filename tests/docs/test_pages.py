@@ -83,7 +83,8 @@ def test_decisions_are_numbered_one_by_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "heading"), [("security.md", "Attacks"), ("envoy.md", "The filter"), ("envoy.md", "Around it")]
+    ("file", "heading"),
+    [("security.md", "Attacks"), *(("envoy.md", part) for part in ("The filter", "Streams", "Around it"))],
 )
 def test_every_row_names_the_test_that_shows_it(file: str, heading: str) -> None:
     table = list(rows(section(page(file), heading)))

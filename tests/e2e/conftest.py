@@ -47,6 +47,13 @@ def stack(
 
 
 @pytest.fixture
+def quiet(stack: Stack) -> Iterator[None]:
+    """Nothing of any exchange is left when the test has ended."""
+    yield
+    assert stack.is_quiet()
+
+
+@pytest.fixture
 def client(stack: Stack) -> Iterator[httpx.Client]:
     """The SDK, as an app uses it."""
     with stack.client() as client:

@@ -24,18 +24,20 @@ import yaml
 from extproc.bootstrap.build import bootstrap, to_yaml
 from extproc.bootstrap.find import find_envoy
 from extproc.bootstrap.run import Envoy
-from extproc.client import LinkTransport
+from extproc.client import AsyncLinkTransport, LinkTransport
 from extproc.config.load import load
 from extproc.config.settings import Settings
 from extproc.link.directory import decode
-from extproc.link.envelope import LinkSecret, ResponseOpener, seal_request
+from extproc.link.envelope import LinkSecret, ResponseOpener, seal_request, seal_stream
 from extproc.link.keys import PublicKey
 from extproc.link.pb import privatelink_pb2 as pb
+from extproc.link.streams import StreamWriter
 from extproc.server.workers import Supervisor
 from tests.e2e.upstream import Upstream
 
 LINK = "http://gw.localhost"
 SHOP = "https://shop.example.com"
+_GAUGES = {"http.ingress.downstream_rq_active", "cluster.ext_proc.upstream_rq_active"}
 T = TypeVar("T")
 
 
@@ -55,11 +57,17 @@ def configuration(upstream: Upstream, **changes: Any) -> dict[str, Any]:
         "admin": "127.0.0.1:0",
         "workers": 2,
         "link": {"origins": [LINK], "max_request": "768KiB", "max_response": "512KiB"},
-        "upstreams": {"main": {"endpoints": [here]}, "dead": {"endpoints": [dead]}},
+        "upstreams": {
+            "main": {"endpoints": [here]},
+            "hasty": {"endpoints": [here], "idle_timeout": "400ms"},
+            "dead": {"endpoints": [dead]},
+        },
         "routes": [
             *({"host": f"{name}.example.com", "upstream": "main"} for name in sealed),
             {"host": "dead.example.com", "upstream": "dead"},
             {"host": "slow.example.com", "upstream": "main", "idle_timeout": "400ms"},
+            {"host": "hasty.example.com", "upstream": "hasty"},
+            {"host": "live.example.com", "upstream": "hasty", "live": True},
             {"host": "open.example.com", "upstream": "main", "access": "any", "websocket": True},
         ],
         "cors": {"origins": [SHOP], "credentials": True},
@@ -82,6 +90,7 @@ class Stack:
     address: str
     admin: str
     root: str
+    envoy_pid: int
     supervisor: Supervisor | None
     http: httpx.Client = field(init=False)
 
@@ -99,6 +108,10 @@ class Stack:
     def client(self, **options: Any) -> httpx.Client:
         return httpx.Client(transport=self.transport(**options), timeout=10)
 
+    def async_client(self, http: str = "HTTP/1.1") -> httpx.AsyncClient:
+        transport = AsyncLinkTransport(LINK, roots=[self.root], transport=_AsyncDial(self.address, http))
+        return httpx.AsyncClient(transport=transport, timeout=10)
+
     def access_log(self, request_id: str) -> dict[str, Any]:
         """The line of Envoy's access log for one request, once it is written."""
         for _ in range(100):
@@ -108,6 +121,17 @@ class Stack:
                     return entry
             time.sleep(0.05)
         raise AssertionError(f"no line for {request_id}")
+
+    def is_quiet(self) -> bool:
+        """Whether nothing of any exchange is left in Envoy, or is no more after a second or two."""
+        stats = f"{self.admin}/stats?filter=^(cluster|http.ingress).*rq_active$"
+        for _ in range(100):
+            active = dict(line.split(": ") for line in self.http.get(stats).text.splitlines())
+            assert active.keys() >= _GAUGES
+            if set(active.values()) == {"0"}:
+                return True
+            time.sleep(0.02)
+        return False
 
     def dial(self) -> socket.socket:
         """A connection to Envoy."""
@@ -127,15 +151,22 @@ class Sealer:
         self.secret = LinkSecret.draw(key, os.urandom(32))
 
     def seal(self, **fields: Any) -> tuple[bytes, ResponseOpener]:
-        good: dict[str, Any] = {
-            "method": "GET",
-            "scheme": "https",
-            "authority": "shop.example.com",
-            "path": "/echo",
-            "sent_at_ms": time.time_ns() // 1_000_000,
-            "exchange_id": os.urandom(16),
-        }
-        return seal_request(self.secret, pb.InnerRequest(**good | fields), nonce=os.urandom(16))
+        return seal_request(self.secret, _inner(fields), nonce=os.urandom(16))
+
+    def stream(self, **fields: Any) -> tuple[bytes, StreamWriter, ResponseOpener]:
+        return seal_stream(self.secret, _inner(fields), nonce=os.urandom(16))
+
+
+def _inner(fields: dict[str, Any]) -> pb.InnerRequest:
+    good: dict[str, Any] = {
+        "method": "GET",
+        "scheme": "https",
+        "authority": "shop.example.com",
+        "path": "/echo",
+        "sent_at_ms": time.time_ns() // 1_000_000,
+        "exchange_id": os.urandom(16),
+    }
+    return pb.InnerRequest(**good | fields)
 
 
 class _Dial(httpx.BaseTransport):
@@ -146,18 +177,34 @@ class _Dial(httpx.BaseTransport):
         self._inner = httpx.HTTPTransport(verify=verify)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        url = request.url.copy_with(host=self._address.host, port=self._address.port)
-        sent = httpx.Request(
-            request.method,
-            url,
-            headers=request.headers,
-            stream=request.stream,
-            extensions={**request.extensions, "sni_hostname": request.url.host},
-        )
-        return self._inner.handle_request(sent)
+        return self._inner.handle_request(_dialed(request, self._address))
 
     def close(self) -> None:
         self._inner.close()
+
+
+class _AsyncDial(httpx.AsyncBaseTransport):
+    """As _Dial, over HTTP/1.1 or HTTP/2."""
+
+    def __init__(self, address: str, http: str) -> None:
+        self._address = httpx.URL(address)
+        self._inner = httpx.AsyncHTTPTransport(http1=http == "HTTP/1.1", http2=http == "HTTP/2")
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._inner.handle_async_request(_dialed(request, self._address))
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def _dialed(request: httpx.Request, address: httpx.URL) -> httpx.Request:
+    return httpx.Request(
+        request.method,
+        request.url.copy_with(host=address.host, port=address.port),
+        headers=request.headers,
+        stream=request.stream,
+        extensions={**request.extensions, "sni_hostname": request.url.host},
+    )
 
 
 class _Loop:
@@ -208,6 +255,7 @@ def running(
         if supervisor is not None:
             loop.run(supervisor.__aenter__())
         loop.run(envoy.start(to_yaml(bootstrap(settings)), folder, concurrency=1))
+        assert envoy._process is not None
         stack = Stack(
             folder=folder,
             settings=settings,
@@ -215,6 +263,7 @@ def running(
             address=_url(settings, envoy.address),
             admin="http://{}:{}".format(*envoy.admin.address),
             root=json.loads(shown.stdout)["roots"][0],
+            envoy_pid=envoy._process.pid,
             supervisor=supervisor,
         )
         yield stack

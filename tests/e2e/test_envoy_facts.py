@@ -15,20 +15,15 @@ import pytest
 import pytest_asyncio
 from envoy.config.core.v3.base_pb2 import HeaderValueOption
 
+from tests.e2e.replies import changed, immediate, mutation, opened, passing, piece
 from tests.e2e.throwaway import (
     Gateway,
     Processor,
     Replies,
     Script,
-    changed,
     connection_manager,
     gateway,
     http_filter,
-    immediate,
-    mutation,
-    opened,
-    passing,
-    piece,
 )
 from tests.e2e.upstream import Upstream
 
@@ -164,7 +159,7 @@ async def test_a_413_of_the_buffer_comes_as_a_response_while_the_body_is_awaited
         response_headers=lambda _: [],
         response_body=lambda _: [*passing("response_headers"), piece(b"too large", end=True)],
     )
-    answer = await shared.post(bytes(800 * 1024))
+    answer = await shared.post(bytes(1200 * 1024))
     assert (answer.status_code, answer.content) == (413, b"too large")
     assert processor.phases == ["request_headers", "response_headers", "response_body"]
 

@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any, Final
 
 import grpc
 import httpx
 import yaml
-from envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
-from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc
 from envoy.service.ext_proc.v3 import external_processor_pb2_grpc as ext_proc_grpc
 from envoy.service.ext_proc.v3.external_processor_pb2 import ProcessingResponse as Reply
 from grpc_health.v1 import health, health_pb2_grpc
@@ -28,6 +26,7 @@ from extproc.bootstrap.build import bootstrap, to_yaml
 from extproc.bootstrap.find import find_envoy
 from extproc.bootstrap.run import Envoy
 from extproc.config.load import load
+from tests.e2e.replies import passing
 from tests.e2e.stack import configuration
 from tests.e2e.upstream import Upstream
 
@@ -36,15 +35,6 @@ Script = Callable[[Any], Replies | Awaitable[Replies]]  # of one part of a Proce
 Change = Callable[[dict[str, Any]], None]
 
 ENVELOPE: Final = {"content-type": "application/privatelink"}
-INNER: Final = MappingProxyType(
-    {
-        ":method": "POST",
-        ":scheme": "https",
-        ":authority": "shop.example.com",
-        ":path": "/inner",
-        "x-link-opened": "1",
-    }
-)
 
 
 @dataclass
@@ -128,6 +118,77 @@ class Gateway:
         raise AssertionError(f"no line with {fields}")
 
 
+class Stream:
+    """An exchange that a test carries on message by message. What waits, waits for 5 s at most."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+        self._heard: asyncio.Queue[Any] = asyncio.Queue()
+        self._taken = asyncio.Semaphore(0)
+        self._status: asyncio.Future[grpc.StatusCode] = asyncio.get_running_loop().create_future()
+
+    async def hear(self, phase: str) -> Any:
+        """The next message, which is of this phase: its headers, body or trailers."""
+        message = await self._next()
+        assert message is not None, f"the stream is over, before {phase}"
+        assert message.WhichOneof("request") == phase
+        return getattr(message, phase)
+
+    async def say(self, *replies: Reply) -> None:
+        for reply in replies:
+            await self._context.write(reply)
+
+    def end(self, status: grpc.StatusCode) -> None:
+        self._status.set_result(status)
+
+    async def rest(self) -> list[str]:
+        """The phases of what comes until Envoy ends the stream."""
+        phases = []
+        while (message := await self._next()) is not None:
+            phases.append(message.WhichOneof("request"))
+        return phases
+
+    async def carry(self, messages: AsyncIterator[Any]) -> None:
+        """Until the test or Envoy ends the stream."""
+        listening: asyncio.Future[Any] = asyncio.create_task(self._listen(messages))
+        try:
+            await asyncio.wait([listening, self._status], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            listening.cancel()
+            self._heard.put_nowait(None)
+        if self._status.done() and self._status.result() is not grpc.StatusCode.OK:
+            await self._context.abort(self._status.result(), "as told")
+
+    async def _listen(self, messages: AsyncIterator[Any]) -> None:
+        async for message in messages:
+            self._heard.put_nowait(message)
+            await self._taken.acquire()  # what the test has not taken holds up what follows
+
+    async def _next(self) -> Any:
+        async with asyncio.timeout(5):
+            message = await self._heard.get()
+        self._taken.release()
+        return message
+
+
+class ProcessorByHand(Processor):
+    """Replies what a test says, when it says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._streams: asyncio.Queue[Stream] = asyncio.Queue()
+
+    async def stream(self) -> Stream:
+        """The next that Envoy opens."""
+        async with asyncio.timeout(5):
+            return await self._streams.get()
+
+    async def process(self, messages: AsyncIterator[Any], context: Any) -> None:
+        stream = Stream(context)
+        self._streams.put_nowait(stream)
+        await stream.carry(messages)
+
+
 def nothing(_document: dict[str, Any]) -> None:
     """The change that changes nothing."""
 
@@ -168,65 +229,3 @@ def http_filter(document: dict[str, Any], name: str) -> dict[str, Any]:
     filters = connection_manager(document)["http_filters"]
     config: dict[str, Any] = next(found["typed_config"] for found in filters if found["name"] == name)
     return config
-
-
-def mutation(fields: Iterable[tuple[str, str]], remove: Iterable[str] = ()) -> Any:
-    """Header changes as the project makes them: the second value of a name joins the first."""
-    options, seen = [], set()
-    for name, value in fields:
-        option = HeaderValueOption(header=HeaderValue(key=name, raw_value=value.encode()))
-        option.append.value = name in seen
-        seen.add(name)
-        options.append(option)
-    return ext_proc.HeaderMutation(set_headers=options, remove_headers=remove)
-
-
-def passing(phase: str, part: Any = None) -> list[Reply]:
-    """What changes nothing. `part`: the response body that was sent, where the phase is that."""
-    if phase == "response_body":
-        return [piece(part.body, end=part.end_of_stream)]
-    if phase == "request_body":
-        return [Reply(request_body=ext_proc.BodyResponse())]
-    if phase.endswith("trailers"):
-        return [Reply(**{phase: ext_proc.TrailersResponse()})]
-    return [Reply(**{phase: ext_proc.HeadersResponse()})]
-
-
-def opened(
-    body: bytes = b"",
-    fields: Mapping[str, str] = MappingProxyType({}),
-    remove: Iterable[str] = ("content-type",),
-) -> Reply:
-    """The reply to the request's body that puts an inner request in its place. `fields` replace its own."""
-    line = {**INNER, "content-length": str(len(body)), **fields}
-    common = ext_proc.CommonResponse(
-        header_mutation=mutation(((name, value) for name, value in line.items() if value), remove),
-        body_mutation=ext_proc.BodyMutation(body=body),
-        clear_route_cache=True,
-    )
-    return Reply(request_body=ext_proc.BodyResponse(response=common))
-
-
-def changed(phase: str, change: Any) -> Reply:
-    """The reply to headers or trailers that makes a `mutation`."""
-    if phase.endswith("trailers"):
-        return Reply(**{phase: ext_proc.TrailersResponse(header_mutation=change)})
-    return Reply(
-        **{phase: ext_proc.HeadersResponse(response=ext_proc.CommonResponse(header_mutation=change))}
-    )
-
-
-def piece(data: bytes, *, end: bool) -> Reply:
-    """A body reply in FULL_DUPLEX_STREAMED."""
-    streamed = ext_proc.StreamedBodyResponse(body=data, end_of_stream=end)
-    common = ext_proc.CommonResponse(body_mutation=ext_proc.BodyMutation(streamed_response=streamed))
-    return Reply(response_body=ext_proc.BodyResponse(response=common))
-
-
-def immediate(status: int, body: bytes = b"", **metadata: str) -> Reply:
-    """The reply that ends the exchange, with metadata of the link."""
-    reply = Reply(immediate_response=ext_proc.ImmediateResponse(body=body))
-    reply.immediate_response.status.code = status
-    if metadata:
-        reply.dynamic_metadata.update({"extproc.link": metadata})
-    return reply

@@ -7,11 +7,15 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 import h11
+
+from tests.e2e.arrival import Arrival, CutError, Seen, next_event
+from tests.e2e.by_hand import PATH, ByHand
+
+__all__ = ["Seen", "Upstream"]
 
 _SET_COOKIES = [
     ("set-cookie", "sid=s1; Path=/"),
@@ -21,6 +25,7 @@ _SET_COOKIES = [
     ("set-cookie", "here=h; Domain=shop.example.com; Path=/account"),
 ]
 
+_PATIENCE_S = 10
 _WITH_TRAILERS = [
     h11.Response(status_code=200, headers=[("transfer-encoding", "chunked")]),
     h11.Data(data=b"with trailers"),
@@ -28,32 +33,21 @@ _WITH_TRAILERS = [
 ]
 
 
-@dataclass
-class Seen:
-    """A request as the upstream got it; header names in lower case."""
-
-    method: str
-    target: str
-    headers: list[tuple[str, str]]
-    body: bytes = b""
-    trailers: list[tuple[str, str]] = field(default_factory=list)
-
-    def all(self, name: str) -> list[str]:
-        return [value for own, value in self.headers if own == name]
-
-
 class Upstream:
     """Serves on a loopback port from a thread of its own.
 
     /status/N answers N; /echo tells what came; /cookies?more=N sets five and N; /trailers sends trailers;
-    /bytes?n=N sends N bytes; /sleep?s=S answers late; anything else is 200 with a short text.
+    /bytes?n=N sends N bytes; /sleep?s=S answers late; what is below /by-hand/ a test answers, which has
+    `by_hand` with the same target; anything else is 200 with a short text.
     """
 
     def __init__(self) -> None:
-        self.seen: list[Seen] = []
+        self.seen: list[Seen] = []  # what has come whole
+        self.begun: list[Seen] = []  # and what has not, or not yet
         self.port = 0
         self._ready = threading.Event()
         self._loop = asyncio.new_event_loop()
+        self._hands: dict[str, asyncio.Future[ByHand]] = {}
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
@@ -68,6 +62,14 @@ class Upstream:
 
     def last(self) -> Seen:
         return self.seen[-1]
+
+    async def by_hand(self, target: str) -> ByHand:
+        """The request with this target, below /by-hand/, once its head has come."""
+
+        async def come() -> ByHand:
+            return await asyncio.wait_for(self._hand(target), _PATIENCE_S)
+
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(come(), self._loop))
 
     def call(self, function: Callable[[], Any]) -> Any:
         """Run `function` in the server's loop."""
@@ -88,37 +90,33 @@ class Upstream:
         self._loop.run_until_complete(asyncio.wait(serving) if serving else asyncio.sleep(0))
         self._loop.run_until_complete(asyncio.sleep(0.01))  # for their connections to close
 
+    def _hand(self, target: str) -> asyncio.Future[ByHand]:
+        return self._hands.setdefault(target, self._loop.create_future())
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = h11.Connection(h11.SERVER)
+        writer.transport.set_write_buffer_limits(high=0)
         try:
-            while await self._serve_one(connection, reader, writer):
+            while isinstance(head := await next_event(connection, reader), h11.Request):
+                await self._serve_one(Arrival(head, connection, reader, writer))
                 connection.start_next_cycle()
-        except (h11.ProtocolError, ConnectionError, asyncio.CancelledError):
+        except (CutError, h11.ProtocolError, asyncio.CancelledError):
             pass
         finally:
             writer.close()
 
-    async def _serve_one(
-        self, connection: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> bool:
-        seen: Seen | None = None
-        while not isinstance(event := connection.next_event(), h11.EndOfMessage):
-            if event is h11.NEED_DATA:
-                connection.receive_data(await reader.read(65536))
-            elif isinstance(event, h11.Request):
-                headers = [(name.decode(), value.decode("latin-1")) for name, value in event.headers]
-                seen = Seen(event.method.decode(), event.target.decode(), headers)
-            elif isinstance(event, h11.Data) and seen is not None:
-                seen.body += event.data
-            else:
-                return False
-        assert seen is not None
-        seen.trailers = [(name.decode(), value.decode("latin-1")) for name, value in event.headers]
+    async def _serve_one(self, arrival: Arrival) -> None:
+        seen = arrival.seen
+        self.begun.append(seen)
+        if seen.target.startswith(PATH):
+            hand = ByHand(arrival)
+            self._hand(seen.target).set_result(hand)
+            await hand.over.wait()
+            await arrival.read_all()
+            return
+        seen.body = await arrival.read_all()
         self.seen.append(seen)
-        for out in await _answer(seen):
-            writer.write(connection.send(out) or b"")
-        await writer.drain()
-        return connection.our_state is h11.DONE
+        await arrival.send(*await _answer(seen))
 
 
 async def _answer(seen: Seen) -> list[Any]:

@@ -1,14 +1,19 @@
-"""Between Envoy's ext_proc messages and ours: ProcessingRequest -> event, actions -> ProcessingResponses."""
+"""Between Envoy's ext_proc messages and ours: ProcessingRequest -> event, action -> ProcessingResponse.
+
+Both are serialized here. Nearly all bytes are those of bodies, and they pass as they are: a message that is a
+body alone is read, and written, around it. Protobuf would copy it at each of its five levels.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from envoy.config.core.v3.base_pb2 import HeaderMap, HeaderValue, HeaderValueOption
 from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc
 from envoy.service.ext_proc.v3.external_processor_pb2 import ProcessingRequest, ProcessingResponse
 from envoy.type.v3.http_status_pb2 import HttpStatus
+from google.protobuf.message import DecodeError
 from google.protobuf.struct_pb2 import Struct
 
 from extproc.exchange.actions import (
@@ -33,17 +38,72 @@ from extproc.exchange.events import (
     ResponseTrailers,
 )
 from extproc.exchange.machine import ProtocolError
-from extproc.message import Field, Headers
+from extproc.link.messages import read_varint, varint
+from extproc.message import Buffer, Field, Headers
 
-__all__ = ["NAMESPACE", "ProcessingRequest", "ProcessingResponse", "event", "reply"]
+__all__ = ["NAMESPACE", "Reply", "event", "reply"]
 
 NAMESPACE: Final = "extproc.link"
 _ATTRIBUTES: Final = "envoy.filters.http.ext_proc"
+Reply = tuple[Buffer, ...]
+"""A serialized ProcessingResponse, in pieces."""
+
+# Tags of length-delimited fields, by the names of external_processor.proto.
+_BODIES: Final[Mapping[bytes, type[RequestBody | ResponseBody]]] = {
+    b"\x22": RequestBody,  # ProcessingRequest.request_body
+    b"\x2a": ResponseBody,  # ProcessingRequest.response_body
+}
+_BODY: Final = b"\x0a"  # HttpBody.body, StreamedBodyResponse.body
+_ENDS_STREAM: Final = b"\x10\x01"  # HttpBody.end_of_stream, StreamedBodyResponse.end_of_stream
+_ENDS: Final = {b"": False, _ENDS_STREAM: True}
+# BodyMutation.streamed_response, CommonResponse.body_mutation, BodyResponse.response, and the phase.
+_STREAMED: Final = (b"\x1a", b"\x1a", b"\x0a")
+_REQUEST_BODY_REPLY: Final = (*_STREAMED, b"\x1a")  # ProcessingResponse.request_body
+_RESPONSE_BODY_REPLY: Final = (*_STREAMED, b"\x22")  # ProcessingResponse.response_body
 _CONTINUE_AND_REPLACE: Final = ext_proc.CommonResponse.CONTINUE_AND_REPLACE
 
 
-def event(message: ProcessingRequest) -> Event:
-    """What Envoy says has happened. Raises ProtocolError for a message that says nothing."""
+def event(serialized: bytes) -> Event:
+    """What a ProcessingRequest says has happened. Raises ProtocolError for one that says nothing."""
+    body = _body_alone(serialized)
+    if body is not None:
+        return body
+    message = ProcessingRequest()
+    try:
+        message.ParseFromString(serialized)
+    except DecodeError as error:
+        raise ProtocolError("expected a ProcessingRequest") from error
+    return _event(message)
+
+
+def reply(action: Action) -> Reply | None:
+    """A ProcessingResponse that carries out an action; None for what is not Envoy's to do."""
+    match action:
+        case ForwardBody(data, end_of_stream):
+            return _body(_REQUEST_BODY_REPLY, data, end_of_stream=end_of_stream)
+        case RespondBody(data, end_of_stream, metadata):
+            rest = ProcessingResponse(dynamic_metadata=_metadata(metadata)).SerializeToString()
+            return _body(_RESPONSE_BODY_REPLY, data, end_of_stream=end_of_stream, rest=rest)
+    response = _request_reply(action) or _response_reply(action)
+    return None if response is None else (response.SerializeToString(),)
+
+
+def _body_alone(serialized: bytes) -> RequestBody | ResponseBody | None:
+    """A ProcessingRequest that is an HttpBody and nothing else, as Envoy sends them; None for any other."""
+    kind = _BODIES.get(serialized[:1])
+    if kind is None:
+        return None
+    length, start = read_varint(serialized, 1)
+    if start + length != len(serialized) or serialized[start : start + 1] != _BODY:
+        return None
+    length, start = read_varint(serialized, start + 1)
+    end_of_stream = _ENDS.get(serialized[start + length :])
+    if end_of_stream is None or start + length > len(serialized):
+        return None
+    return kind(memoryview(serialized)[start : start + length], end_of_stream)
+
+
+def _event(message: ProcessingRequest) -> Event:
     match message.WhichOneof("request"):
         case "request_headers":
             phase = message.request_headers
@@ -62,8 +122,7 @@ def event(message: ProcessingRequest) -> Event:
     raise ProtocolError("expected headers, a body or trailers")
 
 
-def reply(action: Action) -> ProcessingResponse | None:
-    """The message for Envoy that carries out an action; None for what is not Envoy's to do."""
+def _request_reply(action: Action) -> ProcessingResponse | None:
     match action:
         case AwaitBody():
             return ProcessingResponse(request_headers=ext_proc.HeadersResponse())
@@ -71,20 +130,15 @@ def reply(action: Action) -> ProcessingResponse | None:
             return _answer(action)
         case Forward():
             return _forward(action)
-        case ForwardBody(data, end_of_stream):
-            return ProcessingResponse(request_body=_body(data, end_of_stream=end_of_stream))
         case DropTrailers(names):
             return ProcessingResponse(request_trailers=_no_trailers(names))
-    return _response_reply(action)
+    return None
 
 
 def _response_reply(action: Action) -> ProcessingResponse | None:
     match action:
         case Respond():
             return _respond(action)
-        case RespondBody(data, end_of_stream, metadata):
-            body = _body(data, end_of_stream=end_of_stream)
-            return ProcessingResponse(response_body=body, dynamic_metadata=_metadata(metadata))
         case DropResponseTrailers(names):
             return ProcessingResponse(response_trailers=_no_trailers(names))
     return None
@@ -174,10 +228,13 @@ def _respond(action: Respond) -> ProcessingResponse:
     return ProcessingResponse(response_headers=headers, dynamic_metadata=_metadata(action.metadata))
 
 
-def _body(data: bytes, *, end_of_stream: bool) -> ext_proc.BodyResponse:
-    streamed = ext_proc.StreamedBodyResponse(body=data, end_of_stream=end_of_stream)
-    mutation = ext_proc.BodyMutation(streamed_response=streamed)
-    return ext_proc.BodyResponse(response=ext_proc.CommonResponse(body_mutation=mutation))
+def _body(tags: tuple[bytes, ...], data: Buffer, *, end_of_stream: bool, rest: bytes = b"") -> Reply:
+    """A StreamedBodyResponse, inside of what `tags` names, from the inside out."""
+    end = _ENDS_STREAM if end_of_stream else b""
+    before = _BODY + varint(len(data))
+    for tag in tags:
+        before = tag + varint(len(before) + len(data) + len(end)) + before
+    return before, data, end + rest
 
 
 def _no_trailers(names: Iterable[str]) -> ext_proc.TrailersResponse:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import final
 
+Buffer = bytes | memoryview  # a body passes by as it was received
 Field = tuple[str, bytes]
 
 

@@ -109,7 +109,7 @@ class Inflow(httpx.SyncByteStream, httpx.AsyncByteStream):
             for chunk in self._reader.receive(piece):
                 if chunk.trailers:
                     self._fill_trailers(httpx.Headers(raw_fields(chunk.trailers)))
-                self._opened.append(chunk.data)
+                self._opened.append(bytes(chunk.data))
         except errors.LinkError as error:
             self._failure = LinkError(BAD_RESPONSE, error.reason, outcome_unknown=True)
         except LinkError as error:

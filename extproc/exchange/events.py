@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from extproc.link.replay import Verdict
-from extproc.message import Headers
+from extproc.message import Buffer, Headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class RequestBody:
     """A body that Envoy has buffered whole, or, of a stream, some of it. At its end either `end_of_stream`
     is set, or trailers follow."""
 
-    data: bytes = field(repr=False)
+    data: Buffer = field(repr=False)
     end_of_stream: bool
 
 
@@ -53,7 +53,7 @@ class ResponseHeaders:
 class ResponseBody:
     """Some of the body, as it came."""
 
-    data: bytes = field(repr=False)
+    data: Buffer = field(repr=False)
     end_of_stream: bool
 
 

@@ -85,7 +85,7 @@ class RequestHalf(Half[RequestState]):
         gateway = self._context.gateway
         if len(event.data) > gateway.max_request:
             raise LinkError(Code.TOO_LARGE, f"an envelope of {len(event.data)} bytes")
-        return self._ask(open_request(gateway.keyring, event.data, now_ms // 1000), now_ms)
+        return self._ask(open_request(gateway.keyring, bytes(event.data), now_ms // 1000), now_ms)
 
     def on_replay_checked(self, event: ReplayChecked, now_ms: int) -> Step:
         if event.verdict is Verdict.SEEN:

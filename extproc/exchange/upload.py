@@ -6,6 +6,7 @@ from extproc.errors import Code, LinkError
 from extproc.link.envelope import OpenedRequest, RequestReader
 from extproc.link.pb import privatelink_pb2 as pb
 from extproc.link.validation import validate_trailers
+from extproc.message import Buffer
 
 
 class Upload:
@@ -14,7 +15,7 @@ class Upload:
     def __init__(self, reader: RequestReader) -> None:
         self.has_ended = False  # well: the outer body, and the message in it
         self._reader = reader
-        self._open: list[bytes] = []
+        self._open: list[Buffer] = []
         self._trailers: tuple[pb.Header, ...] = ()
         self._length: int | None = None
         self._taken = 0
@@ -24,7 +25,7 @@ class Upload:
         """The request, once segment 0 has opened."""
         return self._reader.opened
 
-    def receive(self, data: bytes, *, end_of_stream: bool) -> None:
+    def receive(self, data: Buffer, *, end_of_stream: bool) -> None:
         """Some of the outer body."""
         for chunk in self._reader.receive(data):
             self._open.append(chunk.data)

@@ -15,6 +15,7 @@ from extproc.link.padding import Padding, pad
 from extproc.link.pb import privatelink_pb2 as pb
 from extproc.link.segments import Form, SegmentCipher, request_cipher, response_cipher
 from extproc.link.streams import Chunk, StreamReader, StreamWriter, serialized_head
+from extproc.message import Buffer
 
 MEDIA_WHOLE: Final = "application/privatelink"
 MEDIA_STREAM: Final = "application/privatelink-stream"
@@ -99,7 +100,7 @@ class RequestReader:
         """The request without its body, once segment 0 has opened."""
         return self._opened if self._reader.has_head else None
 
-    def receive(self, data: bytes) -> Iterator[Chunk]:
+    def receive(self, data: Buffer) -> Iterator[Chunk]:
         """As StreamReader's. Raises LinkError(UNKNOWN_KEY or BAD_ENVELOPE)."""
         return self._reader.receive(data)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, final
 
 from extproc.errors import Code, LinkError
+from extproc.message import Buffer
 
 MAX_PREAMBLE: Final = 2_048
 MIN_SEGMENT: Final = 16
@@ -20,7 +21,7 @@ _LENGTH_BYTES: Final = 4
 class Segment:
     """A segment as it was framed. `final` is hearsay: it only tells which `aad` to try."""
 
-    ciphertext: bytes = field(repr=False)
+    ciphertext: Buffer = field(repr=False)
     final: bool
 
 
@@ -33,12 +34,11 @@ def preamble(message: bytes) -> bytes:
     return varint + message
 
 
-def segment(ciphertext: bytes, *, final: bool) -> bytes:
-    """A segment, framed."""
-    length = len(ciphertext)
+def segment_head(length: int, *, final: bool) -> bytes:
+    """What stands before a segment of `length` bytes."""
     if not MIN_SEGMENT <= length <= MAX_SEGMENT:
         raise ValueError(f"expected a segment of {MIN_SEGMENT} to {MAX_SEGMENT} bytes, not {length}")
-    return (length | (_FINAL_BIT if final else 0)).to_bytes(_LENGTH_BYTES, "big") + ciphertext
+    return (length | (_FINAL_BIT if final else 0)).to_bytes(_LENGTH_BYTES, "big")
 
 
 @final
@@ -46,51 +46,67 @@ class FrameReader:
     """Takes a streamed body apart as its bytes come. Between calls it holds one unfinished frame at most."""
 
     def __init__(self) -> None:
-        self._held = bytearray()
+        self.held = 0  # bytes of an unfinished frame
+        self._parts: list[Buffer] = []
+        self._needed = 1  # bytes, before it is worth looking
         self._has_preamble = False
 
-    @property
-    def held(self) -> int:
-        """How many bytes of an unfinished frame have come."""
-        return len(self._held)
-
-    def receive(self, data: bytes) -> Iterator[bytes | Segment]:
+    def receive(self, data: Buffer) -> Iterator[bytes | Segment]:
         """What is complete now: the preamble first, once, then segments.
 
         Raises LinkError(BAD_ENVELOPE) for a length out of bounds, as soon as it can be read.
         """
-        self._held += data
+        self._parts.append(data)
+        self.held += len(data)
         return iter(self._frame, None)
 
     def _frame(self) -> bytes | Segment | None:
-        return self._segment() if self._has_preamble else self._preamble()
+        frame = None
+        if self.held >= self._needed:
+            frame = self._segment() if self._has_preamble else self._preamble()
+        if frame is None:
+            self._let_go()
+        return frame
 
     def _preamble(self) -> bytes | None:
-        held = self._held
-        if not held or (held[0] & 0x80 and len(held) < 2):
-            return None
-        length, start = held[0], 1
+        view = self._view()
+        length, start = view[0], 1
         if length & 0x80:
-            length, start = length & 0x7F | held[1] << 7, 2
+            if len(view) < 2:
+                return None
+            length, start = length & 0x7F | view[1] << 7, 2
         if length > MAX_PREAMBLE:  # a third byte of the varint too: its mark weighs 2^14
             raise LinkError(Code.BAD_ENVELOPE, f"a preamble of more than {MAX_PREAMBLE} bytes")
-        if len(held) < start + length:
+        if len(view) < start + length:
             return None
         self._has_preamble = True
-        return self._taken(start, start + length)
+        return bytes(self._take(start, start + length))
 
     def _segment(self) -> Segment | None:
-        if len(self._held) < _LENGTH_BYTES:
-            return None
-        head = int.from_bytes(self._held[:_LENGTH_BYTES], "big")
-        length, end = head & ~_FINAL_BIT, _LENGTH_BYTES + (head & ~_FINAL_BIT)
+        view = self._view()
+        head = int.from_bytes(view[:_LENGTH_BYTES], "big")
+        length = head & ~_FINAL_BIT
         if not MIN_SEGMENT <= length <= MAX_SEGMENT:
             raise LinkError(Code.BAD_ENVELOPE, f"a segment of {length} bytes")
-        if len(self._held) < end:
+        self._needed = _LENGTH_BYTES + length
+        if len(view) < self._needed:
             return None
-        return Segment(self._taken(_LENGTH_BYTES, end), bool(head & _FINAL_BIT))
+        return Segment(self._take(_LENGTH_BYTES, self._needed), bool(head & _FINAL_BIT))
 
-    def _taken(self, start: int, end: int) -> bytes:
-        taken = bytes(self._held[start:end])
-        del self._held[:end]
-        return taken
+    def _view(self) -> memoryview:
+        """All that is held, in one piece."""
+        if len(self._parts) > 1:
+            self._parts = [b"".join(self._parts)]
+        return memoryview(self._parts[0])
+
+    def _take(self, start: int, end: int) -> memoryview:
+        view = self._view()
+        self._parts = [view[end:]]
+        self.held -= end
+        self._needed = _LENGTH_BYTES
+        return view[start:end]
+
+    def _let_go(self) -> None:
+        """Keep the rest of a large piece, and not the piece."""
+        if isinstance(self._parts[-1], memoryview):
+            self._parts[-1] = bytes(self._parts[-1])

@@ -1,10 +1,14 @@
-"""Parsing what a peer has sent."""
+"""Protobuf messages as a peer sends them."""
 
 from __future__ import annotations
+
+from typing import Final
 
 from google.protobuf.message import DecodeError, Message
 
 from extproc.errors import Code, LinkError
+
+_LONGEST_VARINT: Final = 10  # bytes
 
 
 def parse(message: Message, serialized: bytes) -> None:
@@ -13,3 +17,24 @@ def parse(message: Message, serialized: bytes) -> None:
         message.ParseFromString(serialized)
     except DecodeError as error:
         raise LinkError(Code.BAD_ENVELOPE, f"not a {message.DESCRIPTOR.name}") from error
+
+
+def varint(value: int) -> bytes:
+    """A number as protobuf writes lengths."""
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def read_varint(data: bytes, start: int) -> tuple[int, int]:
+    """The number at `start`, and where what follows it begins; past the end of what breaks off."""
+    value = shift = 0
+    for place in range(start, min(start + _LONGEST_VARINT, len(data))):
+        value |= (data[place] & 0x7F) << shift
+        if data[place] < 0x80:
+            return value, place + 1
+        shift += 7
+    return 0, len(data) + 1

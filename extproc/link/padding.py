@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from extproc.link.messages import varint
+
 Padding = Literal["none", "padme"]
 
 _PADDING_TAG: Final = b"\x7a"  # field 15, length-delimited: `padding` in every inner message
@@ -30,15 +32,6 @@ def pad(serialized: bytes, padding: Padding, most: int | None = None) -> bytes:
     if missing == 0:
         return serialized
     # A field of n zeros costs a tag and a varint beside them, so that not every length is in reach.
-    fields = (_PADDING_TAG + _varint(zeros) + bytes(zeros) for zeros in range(max(0, missing - 6), missing))
+    fields = (_PADDING_TAG + varint(zeros) + bytes(zeros) for zeros in range(max(0, missing - 6), missing))
     padded = serialized + next(field for field in fields if len(field) >= missing)
     return padded if most is None or len(padded) <= most else serialized
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)

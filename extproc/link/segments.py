@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from extproc.errors import Code, LinkError
 from extproc.link.keys import LinkKey
 from extproc.link.suites import hkdf
+from extproc.message import Buffer
 
 NONCE_LENGTH: Final = 16
 TAG_LENGTH: Final = 16
@@ -39,7 +40,7 @@ class SegmentCipher:
         """Segment `index` (below 2^32): ciphertext and tag."""
         return self._aead.encrypt(self._nonce(index), plaintext, _FINAL if final else None)
 
-    def open(self, index: int, ciphertext: bytes, *, final: bool) -> bytes:
+    def open(self, index: int, ciphertext: Buffer, *, final: bool) -> bytes:
         """The plaintext of segment `index`. Raises LinkError(BAD_ENVELOPE)."""
         try:
             return self._aead.decrypt(self._nonce(index), ciphertext, _FINAL if final else None)

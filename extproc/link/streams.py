@@ -11,13 +11,15 @@ from typing import Final, Generic, TypeVar, final
 
 from extproc.errors import Code, LinkError
 from extproc.link import framing
-from extproc.link.messages import parse
+from extproc.link.messages import parse, read_varint, varint
 from extproc.link.padding import Padding, pad
 from extproc.link.pb import privatelink_pb2 as pb
 from extproc.link.segments import TAG_LENGTH, SegmentCipher
+from extproc.message import Buffer
 
 MAX_DATA: Final = 65_536
 MAX_EMPTY: Final = 16
+_DATA_TAG: Final = b"\x0a"  # field 1, length-delimited: InnerChunk.data
 _MAX_PLAINTEXT: Final = framing.MAX_SEGMENT - TAG_LENGTH
 
 HeadT = TypeVar("HeadT", pb.InnerRequest, pb.InnerResponse)
@@ -27,7 +29,7 @@ HeadT = TypeVar("HeadT", pb.InnerRequest, pb.InnerResponse)
 class Chunk:
     """A piece of a body; trailers come with the final one alone."""
 
-    data: bytes = field(repr=False)
+    data: Buffer = field(repr=False)
     trailers: tuple[pb.Header, ...]
     is_final: bool
 
@@ -53,33 +55,51 @@ class StreamWriter:
 
     def head(self, sealed: bytes, inner: bytes) -> bytes:
         """Preamble and segment 0, of two serialized messages; `inner` is from `serialized_head`."""
-        return framing.preamble(sealed) + self._segment(inner, final=False)
+        return b"".join((framing.preamble(sealed), *self._segment(inner, final=False)))
 
-    def write(self, data: bytes) -> bytes:
+    def write(self, data: Buffer) -> bytes:
         """Segments for `data`, none for none."""
-        return b"".join(
-            self._segment(pb.InnerChunk(data=data[start : start + MAX_DATA]).SerializeToString(), final=False)
-            for start in range(0, len(data), MAX_DATA)
-        )
+        return b"".join(self._segments(memoryview(data)))
 
-    def finish(self, data: bytes = b"", trailers: Sequence[pb.Header] = ()) -> bytes:
+    def finish(self, data: Buffer = b"", trailers: Sequence[pb.Header] = ()) -> bytes:
         """Segments for the last of the data, and the trailers in the final one.
 
         Raises ValueError for trailers that don't fit into it. What comes after it is a bug: RuntimeError.
         """
-        start = len(data) if trailers else max(0, len(data) - 1) // MAX_DATA * MAX_DATA
-        last = pb.InnerChunk(data=data[start:], trailers=trailers).SerializeToString()
-        out = self.write(data[:start]) + self._segment(last, final=True)
+        view = memoryview(data)
+        start = len(view) if trailers else max(0, len(view) - 1) // MAX_DATA * MAX_DATA
+        last = pb.InnerChunk(trailers=trailers).SerializeToString() if trailers else _chunk(view[start:])
+        out = b"".join((*self._segments(view[:start]), *self._segment(last, final=True)))
         self._cipher = None
         return out
 
-    def _segment(self, plaintext: bytes, *, final: bool) -> bytes:
+    def _segments(self, view: memoryview) -> Iterator[bytes]:
+        for start in range(0, len(view), MAX_DATA):
+            yield from self._segment(_chunk(view[start : start + MAX_DATA]), final=False)
+
+    def _segment(self, plaintext: bytes, *, final: bool) -> tuple[bytes, bytes]:
         if self._cipher is None:
             raise RuntimeError("this message has been finished")
         padded = pad(plaintext, self._padding, _MAX_PLAINTEXT)
         ciphertext = self._cipher.seal(self._index, padded, final=final)
         self._index += 1
-        return framing.segment(ciphertext, final=final)
+        return framing.segment_head(len(ciphertext), final=final), ciphertext
+
+
+def _chunk(data: memoryview) -> bytes:
+    """A serialized InnerChunk of data alone, as nearly all are: protobuf itself copies the data twice."""
+    return b"".join((_DATA_TAG, varint(len(data)), data)) if data else b""
+
+
+def _read_chunk(plaintext: bytes) -> tuple[Buffer, tuple[pb.Header, ...]]:
+    """Data and trailers of an InnerChunk; the first way is that of `_chunk`, for the same reason."""
+    if plaintext.startswith(_DATA_TAG):
+        length, start = read_varint(plaintext, 1)
+        if start + length == len(plaintext):
+            return memoryview(plaintext)[start:], ()
+    message = pb.InnerChunk()
+    parse(message, plaintext)
+    return message.data, tuple(message.trailers)
 
 
 @final
@@ -108,7 +128,7 @@ class StreamReader(Generic[HeadT]):
         """Whether the final segment has opened, and nothing has come after it."""
         return self._has_final and not self._frames.held
 
-    def receive(self, data: bytes) -> Iterator[Chunk]:
+    def receive(self, data: Buffer) -> Iterator[Chunk]:
         """The chunks that have come whole, one by one; those before a bad segment, and then the error.
 
         Raises LinkError(BAD_ENVELOPE), and what `cipher_of` raises.
@@ -145,9 +165,7 @@ class StreamReader(Generic[HeadT]):
         self._index = 1
 
     def _chunk(self, frame: framing.Segment) -> Chunk:
-        message = pb.InnerChunk()
-        parse(message, self._opened(frame))
-        data, trailers = message.data, tuple(message.trailers)  # each look at `data` is a copy
+        data, trailers = _read_chunk(self._opened(frame))
         if len(data) > MAX_DATA:
             raise LinkError(Code.BAD_ENVELOPE, f"a chunk of {len(data)} bytes")
         if trailers and not frame.final:

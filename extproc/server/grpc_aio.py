@@ -11,16 +11,13 @@ import contextlib
 import math
 from collections import Counter
 from collections.abc import AsyncIterator
-from types import SimpleNamespace
 from typing import Any, Final
 
 import grpc
-from envoy.service.ext_proc.v3 import external_processor_pb2_grpc as ext_proc_grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from structlog.typing import FilteringBoundLogger
 
 from extproc.config.settings import Settings
-from extproc.envoy_api import ProcessingRequest, ProcessingResponse
 from extproc.errors import UserError
 from extproc.server import sockets
 from extproc.server.service import Service, Stream, StreamError, StreamResetError
@@ -33,7 +30,7 @@ _CANCELLATION_S: Final = 0.1
 _CLOSING_S: Final = 1.0  # for Envoy to end streams whose exchange is over
 _CHECKED_WITHIN_S: Final = 1.25  # Envoy asks for the health of a worker every second
 
-_Context = grpc.aio.ServicerContext[ProcessingRequest, ProcessingResponse]
+_Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
 class _Health(health.aio.HealthServicer):  # type: ignore[misc, name-defined]  # missing from its stubs
@@ -58,9 +55,9 @@ class GrpcServer:
         self._quiet = asyncio.Event()
         self._health = _Health()
         self._server = grpc.aio.server(options=_options(settings))
-        ext_proc_grpc.add_ExternalProcessorServicer_to_server(
-            SimpleNamespace(Process=self._process), self._server
-        )
+        process = grpc.stream_stream_rpc_method_handler(self._process)  # serialized, both ways
+        handler = grpc.method_handlers_generic_handler(SERVICE_NAME, {"Process": process})
+        self._server.add_generic_rpc_handlers((handler,))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 
     async def start(self) -> str:
@@ -94,7 +91,7 @@ class GrpcServer:
         sockets.release(self._settings, self._index)
         return cut
 
-    async def _process(self, messages: AsyncIterator[ProcessingRequest], context: _Context) -> None:
+    async def _process(self, messages: AsyncIterator[bytes], context: _Context) -> None:
         self.counts["streams"] += 1
         try:
             await self._carry(self._service.stream(), messages, context)
@@ -111,14 +108,12 @@ class GrpcServer:
             self._log.exception("stream.bug")
             await context.abort(grpc.StatusCode.INTERNAL, "internal error")
 
-    async def _carry(
-        self, stream: Stream, messages: AsyncIterator[ProcessingRequest], context: _Context
-    ) -> None:
+    async def _carry(self, stream: Stream, messages: AsyncIterator[bytes], context: _Context) -> None:
         """Returns when Envoy has closed its half and nothing is open: only then is the status OK."""
         try:
             async for message in messages:
                 for reply in stream.receive(message):
-                    await context.write(reply)
+                    await context.write(b"".join(reply))
                 self._note_quiet()
             await _close(stream)
         finally:

@@ -12,7 +12,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from extproc import envoy_api
-from extproc.envoy_api import ProcessingRequest, ProcessingResponse
+from extproc.envoy_api import Reply
 from extproc.errors import ExtprocError
 from extproc.exchange.actions import Action, CheckReplay, CheckStore, Log, Reset
 from extproc.exchange.events import Event, ReplayChecked, RequestHeaders, StoreChecked
@@ -79,9 +79,11 @@ class Stream:
         self._request_id: str | None = None
         self._counted = Counted()
 
-    def receive(self, message: ProcessingRequest) -> list[ProcessingResponse]:
-        """The replies to one message. Raises StreamError when Envoy breaks the protocol, or a peer does and
-        can't be told."""
+    def receive(self, message: bytes) -> list[Reply]:
+        """The replies to one serialized ProcessingRequest.
+
+        Raises StreamError when Envoy breaks the protocol, or a peer does and can't be told.
+        """
         try:
             actions = self._actions(envoy_api.event(message))
         except ProtocolError as error:

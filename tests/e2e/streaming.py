@@ -80,7 +80,7 @@ class Exchange:
     def _open(self, sealed: bytes) -> None:
         for chunk in self._streamed().receive(sealed):
             self.trailers += [(header.name, header.value) for header in chunk.trailers]
-            self._opened += [chunk.data] if chunk.data else []
+            self._opened += [bytes(chunk.data)] if chunk.data else []
 
     def _streamed(self) -> ResponseReader:
         assert self._reader is not None, "not a streamed answer"

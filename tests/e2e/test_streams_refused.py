@@ -39,7 +39,7 @@ def after_a_lost_one(exchange: Upload) -> bytes:
 
 
 def empty(exchange: Upload) -> bytes:
-    return exchange.writer._segment(b"", final=False)
+    return b"".join(exchange.writer._segment(b"", final=False))
 
 
 # What comes after the good part of a request; an end of the request never does.

@@ -116,7 +116,7 @@ def ends(action: Action) -> bool:
 
 def whole(course: list[Event], room: bool) -> Run:
     body = next((event.data for event in course if isinstance(event, RequestBody)), b"")
-    run = Run(exchange(room=room), OPENERS.get(body))
+    run = Run(exchange(room=room), OPENERS.get(bytes(body)))
     run.feed(course)
     return run
 

@@ -42,7 +42,7 @@ class Reading:
         (action,) = self.exchange.receive(ResponseBody(data, end_of_stream), NOW_MS)
         assert isinstance(action, RespondBody)
         assert action.end_of_stream is end_of_stream
-        return [chunk.data for chunk in self.read(action)]
+        return [bytes(chunk.data) for chunk in self.read(action)]
 
 
 def streaming(

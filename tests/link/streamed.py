@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from extproc.errors import Code, LinkError
 from extproc.link.envelope import RequestReader, ResponseReader, seal_stream
-from extproc.link.framing import FrameReader, Segment, segment
+from extproc.link.framing import FrameReader, Segment, segment_head
 from extproc.link.padding import Padding
 from extproc.link.pb import privatelink_pb2 as pb
 from extproc.link.segments import Form, request_cipher, response_cipher
@@ -28,6 +28,11 @@ class Start:
     head: bytes
     writer: StreamWriter
     new_reader: Callable[[], Reader]
+
+
+def segment(ciphertext: bytes | memoryview, *, final: bool) -> bytes:
+    """A segment, framed."""
+    return segment_head(len(ciphertext), final=final) + ciphertext
 
 
 def start(

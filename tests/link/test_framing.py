@@ -20,9 +20,9 @@ from extproc.link.framing import (
     FrameReader,
     Segment,
     preamble,
-    segment,
 )
 from tests.link.strategies import cut, cuts
+from tests.link.streamed import segment
 
 SEGMENTS = st.builds(Segment, st.binary(min_size=MIN_SEGMENT, max_size=200), st.booleans())
 LENGTH_BYTES = 4

@@ -66,7 +66,7 @@ def outcome(receiver: RequestReader | ResponseReader, pieces: list[bytes]) -> Ou
         for piece in pieces:
             length, found.after = length + len(piece), length + len(piece)
             for chunk in receiver.receive(piece):
-                found.data.append(chunk.data)
+                found.data.append(bytes(chunk.data))
                 found.trailers += [(trailer.name, trailer.value) for trailer in chunk.trailers]
         found.after = None
         receiver.end()

@@ -59,13 +59,13 @@ def message(event: Event) -> ext_proc.ProcessingRequest | None:
         case RequestHeaders(headers, _, end_of_stream):
             told = request_headers(headers, end_of_stream=end_of_stream)
         case RequestBody(data, end_of_stream):
-            told = request_body(data, end_of_stream=end_of_stream)
+            told = request_body(bytes(data), end_of_stream=end_of_stream)
         case RequestTrailers(trailers):
             told = request_trailers(trailers)
         case ResponseHeaders(headers, end_of_stream):
             told = response_headers(headers, end_of_stream=end_of_stream)
         case ResponseBody(data, end_of_stream):
-            told = response_body(data, end_of_stream=end_of_stream)
+            told = response_body(bytes(data), end_of_stream=end_of_stream)
         case ResponseTrailers(trailers):
             told = response_trailers(trailers)
     return told

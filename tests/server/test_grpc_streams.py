@@ -12,8 +12,8 @@ from typing import Any
 
 import grpc
 import pytest
+from envoy.service.ext_proc.v3.external_processor_pb2 import ProcessingRequest
 
-from extproc.envoy_api import ProcessingRequest
 from extproc.link.streams import StreamWriter
 from extproc.message import Headers
 from tests.exchange import link

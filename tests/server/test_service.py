@@ -10,11 +10,12 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
+from envoy.service.ext_proc.v3.external_processor_pb2 import ProcessingRequest, ProcessingResponse
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from extproc.envoy_api import NAMESPACE, ProcessingResponse
+from extproc.envoy_api import NAMESPACE
 from extproc.exchange.events import Event
 from extproc.link.envelope import ResponseOpener
 from extproc.link.streams import Chunk, StreamWriter
@@ -37,12 +38,18 @@ def serving(max_streams: int = 2) -> Service:
     return Service(link.gateway(), store(), max_streams=max_streams, now_ms=lambda: link.NOW_MS)
 
 
+def told(stream: Stream, message: ProcessingRequest) -> list[ProcessingResponse]:
+    """The replies to a message, parsed."""
+    replies = stream.receive(message.SerializeToString())
+    return [ProcessingResponse.FromString(b"".join(reply)) for reply in replies]
+
+
 def uploading(service: Service) -> tuple[Stream, StreamWriter, ResponseOpener]:
     """A stream whose request has been forwarded, and is not at its end."""
     stream = service.stream()
-    assert stream.receive(envoys.request_headers(link.stream_headers())) == []
+    assert told(stream, envoys.request_headers(link.stream_headers())) == []
     head, writer, opener = link.Client().stream(link.posted(exchange_id=os.urandom(16)))
-    forward, body = stream.receive(envoys.request_body(head, end_of_stream=False))
+    forward, body = told(stream, envoys.request_body(head, end_of_stream=False))
     assert forward.request_headers.response.clear_route_cache
     assert envoys.streamed(body) == (b"", False)
     return stream, writer, opener
@@ -51,12 +58,12 @@ def uploading(service: Service) -> tuple[Stream, StreamWriter, ResponseOpener]:
 def downloading(service: Service) -> tuple[Stream, ResponseOpener, list[ProcessingResponse]]:
     """A stream whose answer has begun."""
     stream = service.stream()
-    stream.receive(envoys.request_headers(link.sealed_headers()))
+    told(stream, envoys.request_headers(link.sealed_headers()))
     body, opener = link.Client().seal(link.posted(exchange_id=os.urandom(16)))
-    stream.receive(envoys.request_body(body))
+    told(stream, envoys.request_body(body))
     assert service.open_streams == 0
-    assert stream.receive(envoys.response_headers(OK)) == []
-    return stream, opener, stream.receive(envoys.response_body(b"first", end_of_stream=False))
+    assert told(stream, envoys.response_headers(OK)) == []
+    return stream, opener, told(stream, envoys.response_body(b"first", end_of_stream=False))
 
 
 def outcome(reply: ProcessingResponse) -> str:
@@ -67,13 +74,13 @@ def test_an_upload_is_a_stream_until_it_is_answered() -> None:
     service = serving()
     stream, writer, opener = uploading(service)
     assert (service.open_exchanges, service.open_streams) == (1, 1)
-    (body,) = stream.receive(envoys.request_body(writer.write(b"one "), end_of_stream=False))
+    (body,) = told(stream, envoys.request_body(writer.write(b"one "), end_of_stream=False))
     assert envoys.streamed(body) == (b"one ", False)
-    (end,) = stream.receive(envoys.request_body(writer.finish(b"pen")))
+    (end,) = told(stream, envoys.request_body(writer.finish(b"pen")))
     assert envoys.streamed(end) == (b"pen", True)
     assert (service.open_exchanges, service.open_streams) == (1, 1)
 
-    (answer,) = stream.receive(envoys.response_headers(OK, end_of_stream=True))
+    (answer,) = told(stream, envoys.response_headers(OK, end_of_stream=True))
     assert opener.open(answer.response_headers.response.body_mutation.body).status == 200
     assert (service.open_exchanges, service.open_streams) == (0, 0)
     stream.close()
@@ -88,7 +95,7 @@ def test_an_answer_is_a_stream_while_it_leaves() -> None:
     reader = opener.stream()
     assert list(reader.receive(envoys.streamed(first)[0])) == [Chunk(b"first", (), is_final=False)]
 
-    last, drop = stream.receive(envoys.response_trailers(Headers([("x-sum", b"1")])))
+    last, drop = told(stream, envoys.response_trailers(Headers([("x-sum", b"1")])))
     (final,) = reader.receive(envoys.streamed(last)[0])
     assert [(header.name, header.value) for header in final.trailers] == [("x-sum", b"1")]
     assert outcome(last) == "ok"
@@ -100,8 +107,8 @@ def test_an_answer_is_a_stream_while_it_leaves() -> None:
 def test_an_exchange_that_streams_both_ways_counts_once() -> None:
     service = serving(max_streams=1)
     stream, _, _ = uploading(service)
-    stream.receive(envoys.response_headers(OK))
-    respond, _ = stream.receive(envoys.response_body(b"first", end_of_stream=False))
+    told(stream, envoys.response_headers(OK))
+    respond, _ = told(stream, envoys.response_body(b"first", end_of_stream=False))
     assert outcome(respond) == "streaming"
     assert (service.open_exchanges, service.open_streams) == (1, 1)
     stream.abandon()
@@ -112,16 +119,16 @@ def test_beyond_max_streams_an_upload_is_unavailable_until_one_ends() -> None:
     service = serving(max_streams=2)
     begun = [uploading(service)[0] for _ in range(2)]
     refused = service.stream()
-    refused.receive(envoys.request_headers(link.stream_headers()))
+    told(refused, envoys.request_headers(link.stream_headers()))
     head, _, opener = link.Client().stream(link.posted(exchange_id=os.urandom(16)))
-    (answer,) = refused.receive(envoys.request_body(head, end_of_stream=False))
+    (answer,) = told(refused, envoys.request_body(head, end_of_stream=False))
     assert opener.open(answer.immediate_response.body).fault == "unavailable"
     assert service.open_streams == 2
     begun[0].abandon()
 
     again = service.stream()
-    again.receive(envoys.request_headers(link.stream_headers()))
-    forward, _ = again.receive(envoys.request_body(head, end_of_stream=False))  # its id was not spent
+    told(again, envoys.request_headers(link.stream_headers()))
+    forward, _ = told(again, envoys.request_body(head, end_of_stream=False))  # its id was not spent
     assert forward.HasField("request_headers")
     assert service.open_streams == 2
 
@@ -129,10 +136,10 @@ def test_beyond_max_streams_an_upload_is_unavailable_until_one_ends() -> None:
 def test_what_is_cut_off_is_logged_and_no_longer_counts() -> None:
     service = serving()
     stream, writer, _ = uploading(service)
-    stream.receive(envoys.response_headers(OK))
-    stream.receive(envoys.response_body(b"first", end_of_stream=False))
+    told(stream, envoys.response_headers(OK))
+    told(stream, envoys.response_body(b"first", end_of_stream=False))
     with capture_logs() as logs, pytest.raises(StreamResetError, match="truncated"):
-        stream.receive(envoys.request_body(writer.write(b"one ")))
+        told(stream, envoys.request_body(writer.write(b"one ")))
     assert [(entry["event"], entry["request_id"]) for entry in logs] == [("refused", "r-1")]
     assert (service.open_exchanges, service.open_streams) == (0, 0)
 
@@ -152,7 +159,7 @@ def carried(stream: Stream, course: list[Event]) -> Iterator[list[ProcessingResp
     """The replies to each message of a course, up to the first error."""
     with contextlib.suppress(StreamError):
         for message in filter(None, map(envoys.message, course)):
-            yield stream.receive(message)
+            yield told(stream, message)
 
 
 courses = st.one_of(whole_courses, st.builds(lambda course: course.events, streamed_courses()))

@@ -8,40 +8,19 @@ from __future__ import annotations
 
 import gzip
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
-import typer
-from typer.testing import CliRunner, Result
 
-from extproc.cli.fetch import fetch
 from extproc.errors import UserError
 from extproc.link.pb import privatelink_pb2 as pb
+from tests.cli.fetching import BYTES, Shell, answer, fields, start
 from tests.client.gateway import SHOP, Gateway, answering, problem
 from tests.client.sockets import listening, raw
-
-BYTES = bytes(range(256)) * 200
-
-
-@dataclass
-class Shell:
-    """Runs the command, with the link in the environment."""
-
-    link: str
-    root: str
-
-    def __call__(self, *arguments: str, stdin: bytes = b"", **environment: Any) -> Result:
-        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        app.command()(fetch)
-        env = {"EXTPROC_LINK": self.link, "EXTPROC_ROOT": self.root, **environment}
-        return CliRunner().invoke(app, arguments, input=stdin, env=env)
 
 
 @pytest.fixture
@@ -55,16 +34,9 @@ def run(gateway: Gateway) -> Iterator[Shell]:
         yield Shell(origin, str(gateway.root.public))
 
 
-def fields(gateway: Gateway) -> list[tuple[str, bytes]]:
-    return [(header.name, header.value) for header in gateway.ran[-1].headers]
-
-
-def answer(gateway: Gateway, status: int, body: bytes = b"", **headers: str) -> None:
-    named = [pb.Header(name=name.replace("_", "-"), value=value.encode()) for name, value in headers.items()]
-    gateway.upstream = lambda _: pb.InnerResponse(status=status, headers=named, body=body)
-
-
-def test_the_body_comes_out_untouched(run: Shell, gateway: Gateway) -> None:
+@pytest.mark.parametrize("streams", [False, True])
+def test_the_body_comes_out_untouched(run: Shell, gateway: Gateway, streams: bool) -> None:
+    gateway.streams = streams
     answer(gateway, 200, BYTES)
     done = run(SHOP)
     assert (done.exit_code, done.stdout_bytes, done.stderr) == (0, BYTES, "")
@@ -106,7 +78,18 @@ def test_output_and_include(run: Shell, gateway: Gateway, tmp_path: Path) -> Non
     assert (done.stdout_bytes, (tmp_path / "out").read_bytes()) == (b"", b"none")
 
 
-def test_fail(run: Shell, gateway: Gateway) -> None:
+def test_a_file_is_left_alone_until_an_answer_has_come(run: Shell, gateway: Gateway, tmp_path: Path) -> None:
+    (tmp_path / "out").write_bytes(b"good")
+    gateway.script.append(answering(problem("bad-envelope")))
+    assert run("-o", str(tmp_path / "out"), "-d", "", SHOP).exit_code == 1
+    answer(gateway, 404, b"none")
+    assert run("-f", "-o", str(tmp_path / "out"), SHOP).exit_code == 1
+    assert (tmp_path / "out").read_bytes() == b"good"
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_fail(run: Shell, gateway: Gateway, streams: bool) -> None:
+    gateway.streams = streams
     answer(gateway, 404, b"none")
     done = run("-f", SHOP)
     assert (done.exit_code, done.stdout_bytes) == (1, b"")
@@ -115,7 +98,10 @@ def test_fail(run: Shell, gateway: Gateway) -> None:
     assert run("--fail", SHOP).stdout_bytes == b"moved"
 
 
-def test_location(run: Shell, gateway: Gateway) -> None:
+@pytest.mark.parametrize("streams", [False, True])
+def test_location(run: Shell, gateway: Gateway, streams: bool) -> None:
+    gateway.streams = streams
+
     def redirect(inner: pb.InnerRequest) -> pb.InnerResponse:
         location = [pb.Header(name="location", value=b"/there")]
         is_there = inner.path == "/there"
@@ -186,12 +172,6 @@ def test_a_header_as_it_was_typed(run: Shell, gateway: Gateway) -> None:
     done = run("-H", "x_under: s3cret", SHOP)
     said = "extproc: bad-request: header 'x_under': no \"_\" in a name (the request was not carried out)\n"
     assert (done.exit_code, done.stderr) == (1, said)
-
-
-def start(run: Shell, *arguments: str, stdout: int | IO[bytes] = subprocess.PIPE) -> subprocess.Popen[bytes]:
-    """The command itself, in a process of its own."""
-    command = [sys.executable, "-m", "extproc", "fetch", "--link", run.link, "--root", run.root, *arguments]
-    return subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE)
 
 
 def test_standard_output_that_is_full(run: Shell, gateway: Gateway) -> None:

@@ -35,6 +35,7 @@ def test_every_code_of_the_client_is_there() -> None:
     assert {name: row[0] for name, row in found.items()} == {
         client.DIRECTORY: "`False`",
         client.BAD_RESPONSE: "`True`",
+        client.TRUNCATED: "`True`",
         client.GATEWAY: "`True`",
     }
 

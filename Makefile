@@ -7,7 +7,7 @@ PYTHON ?= $(shell for python in python3.11 python3; do $$python -c '' 2>/dev/nul
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench soak protos envoy vectors compose-check constraints clean
+.PHONY: help demo test check bench soak fuzz protos envoy vectors compose-check constraints clean
 
 # List these commands.
 help:
@@ -39,6 +39,10 @@ bench: $(READY)
 # Wear the whole gateway out, for a quarter of an hour: slow transfers, aborts, kills. ARGS=--quick: a minute.
 soak: $(READY)
 	@$(BIN)/python -m bench.soak $(ARGS)
+
+# Feed the wire transport what no peer should send, for ten minutes. ARGS="--seconds 60": for one.
+fuzz: $(READY)
+	@$(BIN)/python -m tests.wire.fuzz $(ARGS)
 
 # Generate extproc/link/pb from protos/.
 protos: $(READY)

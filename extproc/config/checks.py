@@ -64,6 +64,8 @@ def processor(processor: Processor) -> Found:
         text = f'expected the host by which Envoy reaches workers that listen on "{processor.listen}"'
         found.append((("dial",), text))
     hosts = [processor.listen.host, processor.dial or processor.listen.host]
+    if processor.tls is not None and processor.is_wire:
+        found.append((("transport",), "expected auto or grpcio, since only grpcio has TLS"))
     if processor.tls is None and not processor.plain_tcp and not all(map(is_loopback, hosts)):
         text = "expected a loopback address, tls, or plain_tcp: true (inner requests cross this hop)"
         found.append((("listen",), text))

@@ -111,12 +111,18 @@ class Processor(Model):
     dial: DialField | None = None  # the host that Envoy dials, when it is not the one listened on
     tls: MutualTls | None = None
     plain_tcp: Flag = False  # plain TCP off loopback, on a network that is trusted otherwise
+    transport: Literal["auto", "wire", "grpcio"] = "auto"  # what carries the messages
     message_timeout: PositiveDuration = timedelta(seconds=5)
 
     @model_validator(mode="after")
     def _consistent(self) -> Processor:
         refuse(checks.processor(self))
         return self
+
+    @property
+    def is_wire(self) -> bool:
+        """Whether the messages come over `server/wire`, and not over grpcio."""
+        return self.transport == "wire" or (self.transport == "auto" and self.listen == "unix")
 
 
 class Upstream(Model):

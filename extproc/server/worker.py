@@ -24,6 +24,7 @@ from extproc.server.grpc_aio import GrpcServer
 from extproc.server.keywatch import KeyWatch
 from extproc.server.service import Service
 from extproc.server.stores import open_store
+from extproc.server.wire.server import WireServer
 
 
 class Channel:
@@ -73,7 +74,7 @@ async def _serve(settings: Settings, index: int, channel: Channel, asked: asynci
     now_ms = time.time_ns() // 1_000_000
     store = ClockGuard(open_store(settings, now_ms), now_ms)
     service = Service(keys.load(), store, max_streams=streams_per_worker(settings), log=log)
-    server = GrpcServer(service, settings, index, log)
+    server = (WireServer if settings.processor.is_wire else GrpcServer)(service, settings, index, log)
     channel.send(ready=await server.start())
     following = asyncio.create_task(keys.follow(service))
     try:

@@ -8,13 +8,15 @@ from pathlib import Path
 import grpc
 import pytest
 
+from extproc.server.grpc_aio import GrpcServer
+from extproc.server.wire.server import WireServer
 from tests.server.gateways import settings
 from tests.server.served import Served
 
 
-@pytest.fixture
-async def served(tmp_path: Path) -> AsyncIterator[Served]:
-    served = Served(settings(tmp_path))
+@pytest.fixture(params=[GrpcServer, WireServer])
+async def served(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Served]:
+    served = Served(settings(tmp_path), request.param)
     served.address = await served.server.start()
     yield served
     await served.server.stop()

@@ -1,4 +1,4 @@
-"""A gRPC server as a worker runs it, on a Unix socket."""
+"""A server as a worker runs it, on a Unix socket, on either transport."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from extproc.exchange.gateway import Gateway
 from extproc.server.grpc_aio import SERVICE_NAME, GrpcServer
 from extproc.server.service import Service
 from extproc.server.stores import MemoryStore
+from extproc.server.wire.server import WireServer
 from tests.exchange import link
 
 GATEWAY = link.gateway()
@@ -25,14 +26,18 @@ class Served:
     """A server on a Unix socket, and what it has logged."""
 
     def __init__(
-        self, config: Settings, gateway: Gateway = GATEWAY, now_ms: Callable[[], int] = lambda: link.NOW_MS
+        self,
+        config: Settings,
+        transport: type[GrpcServer | WireServer] = GrpcServer,
+        gateway: Gateway = GATEWAY,
+        now_ms: Callable[[], int] = lambda: link.NOW_MS,
     ) -> None:
         self.settings = config
         self.captured = LogCapture()
         log = structlog.wrap_logger(structlog.PrintLogger(), processors=[self.captured])
         store = MemoryStore(100, link.NOW_MS - 60_000)
         self.service = Service(gateway, store, max_streams=2, now_ms=now_ms)
-        self.server = GrpcServer(self.service, config, 0, log.bind())
+        self.server = transport(self.service, config, 0, log.bind())
         self.address = ""
 
     @property

@@ -89,7 +89,7 @@ async def test_envoy_gone_while_a_reply_is_written(tmp_path: Path, monkeypatch: 
     answered, abandoned = asyncio.Event(), asyncio.Event()
     _note(monkeypatch, "receive", answered)
     _note(monkeypatch, "abandon", abandoned)
-    served = Served(settings(tmp_path), link.gateway(directory=bytes(8 * 2**20)))
+    served = Served(settings(tmp_path), gateway=link.gateway(directory=bytes(8 * 2**20)))
     async with grpc.aio.insecure_channel(await served.server.start()) as channel:
         stream = envoys.process(channel)
         await stream.write(envoys.request_headers(link.outer("GET", "/_link/keys"), end_of_stream=True))

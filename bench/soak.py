@@ -46,9 +46,8 @@ QUICK: Final = Scale(transfer=2**25, rate=5_000_000, aborts=50, kills=3, size=2*
 async def soak(scale: Scale) -> list[str]:
     """What went wrong, a sentence each."""
     async with raised(workers=_WORKERS, threads=_WORKERS) as stage:
-        found = await _aborts(
-            stage, scale, count=scale.aborts // 4
-        )  # what is kept for the next ones is there
+        # First some aborts, so that what allocators keep for the next ones is part of `before`.
+        found = await _aborts(stage, scale, count=scale.aborts // 4)
         before = _memory(stage)
         found += await _slow_transfers(stage, scale)
         found += await _aborts(stage, scale, count=scale.aborts)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 Row = Mapping[str, Any]  # "name", and figures by their names
 
-_NAME_WIDTH: Final = 14
+_NAME_WIDTH: Final = 18  # of the longest name
 _LEAST_WIDTH: Final = 9
 
 

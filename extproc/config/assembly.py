@@ -29,7 +29,7 @@ def gateway(settings: Settings, keys: KeyStore) -> Gateway:
         routes=tuple(_route(route) for route in settings.routes),
         max_request=link.max_request,
         max_response=link.max_response,
-        whole_limit=min(link.whole_limit, link.max_response),
+        whole_limit=min(link.whole_limit, link.max_response),  # the default may be over a small max_response
         padding=link.padding,
     )
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import httpx
 
 from bench import content
+from bench.processes import read
 from bench.target import Target
 
 
@@ -56,8 +57,7 @@ def _broken_off(size: int) -> Iterator[bytes]:
 
 def main(argument: str) -> None:
     """Print what else went wrong: kinds of errors, and how many of each. There should be none."""
-    given = json.loads(argument)
-    task = Task(Target(**given.pop("target")), **given)
+    task = read(Task, argument)
     failures: Counter[str] = Counter()
     with task.target.client() as client, ThreadPoolExecutor(task.at_once) as pool:
         started = [

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
+from bench.processes import read
 from bench.target import Target
 
 _FIELD: Final = "data: "
@@ -34,8 +35,7 @@ def delays_ms(task: Task) -> list[float]:
 
 def main(argument: str) -> None:
     """Print the delays in ms, in the order of the events."""
-    given = json.loads(argument)
-    task = Task(Target(**given.pop("target")), **given)
+    task = read(Task, argument)
     print(json.dumps({"delays_ms": delays_ms(task)}))
 
 

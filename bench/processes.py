@@ -10,12 +10,14 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_type_hints
 
 from extproc.errors import ExtprocError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+T = TypeVar("T")
 
 ROOT: Final = Path(__file__).parent.parent
 _STOP_S: Final = 30.0  # a worker may still drain
@@ -103,3 +105,10 @@ async def done(module: str, task: DataclassInstance) -> dict[str, Any]:
 def as_argument(task: DataclassInstance) -> str:
     """As a client takes it."""
     return json.dumps(dataclasses.asdict(task))
+
+
+def read(kind: type[T], argument: str) -> T:
+    """The task that `as_argument` has written, and the dataclasses in it."""
+    kinds = get_type_hints(kind)
+    given = json.loads(argument).items()
+    return kind(**{name: kinds[name](**value) if isinstance(value, dict) else value for name, value in given})

@@ -92,8 +92,8 @@ async def _kills(stage: Stage, scale: Scale) -> list[str]:
             os.kill(secrets.choice(stage.worker_pids), signal.SIGKILL)
         client.ask_to_end()
         outcomes = await client.result()
-    cut = sum(outcomes["cut"].values())
-    _say(f"{scale.kills} kills: {outcomes['whole']} transfers whole, {cut} cut {outcomes['cut'] or ''}")
+    cut = outcomes["cut"]
+    _say(f"{scale.kills} kills: {outcomes['whole']} transfers whole; cut: {_figures(cut) or 'none'}")
     found = [f"{times} transfers: {error}" for error, times in outcomes["wrong"].items()]
     return found + ([] if cut else ["no kill cut a transfer"]) + await still_open(stage)
 
@@ -160,6 +160,8 @@ def main() -> None:
     found = commands.run(soak(QUICK if options.quick else FULL))
     for sentence in found:
         print(f"soak: {sentence}", file=sys.stderr)
+    if not found:
+        _say("nothing was lost")
     sys.exit(1 if found else 0)
 
 

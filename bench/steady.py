@@ -13,6 +13,7 @@ from typing import Final
 
 import httpx
 
+from bench.processes import read
 from bench.target import Target
 from bench.transfer import Direction, Load, transfer
 from extproc.client import LinkError
@@ -65,8 +66,7 @@ def keep_on(client: httpx.Client, load: Load, outcomes: Outcomes, stop: threadin
 def main(argument: str) -> None:
     """Print a line when transfers are under way, and the outcomes when it is told to end."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # for all threads: it is waited for below
-    given = json.loads(argument)
-    task = Task(Target(**given.pop("target")), **given)
+    task = read(Task, argument)
     outcomes, stop = Outcomes(), threading.Event()
     with task.target.client() as client, ThreadPoolExecutor(2 * task.at_once) as pool:
         for direction in _DIRECTIONS * task.at_once:

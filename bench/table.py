@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
-Row = Mapping[str, Any]  # "name", and figures by their names
+from bench.rows import Row
 
 _NAME_WIDTH: Final = 18  # of the longest name
 _LEAST_WIDTH: Final = 9

@@ -16,6 +16,7 @@ import httpx
 
 from bench import content
 from bench.pace import Pace
+from bench.processes import read
 from bench.target import Target
 
 Direction = Literal["download", "upload"]
@@ -76,10 +77,10 @@ def _upload(client: httpx.Client, load: Load) -> None:
 
 def main(argument: str) -> None:
     """Print how long it took, the first byte to the last, connecting apart."""
-    given = json.loads(argument)
-    load = Load(**given["load"])
+    task = read(Task, argument)
+    load = task.load
     content.digest(load.size if load.is_hashed else 0)  # what is expected is known before the clock starts
-    with Target(**given["target"]).client() as client:
+    with task.target.client() as client:
         began = time.perf_counter()
         transfer(client, load)
         print(json.dumps({"seconds": time.perf_counter() - began}))

@@ -21,6 +21,7 @@ import httpx
 
 from bench import content
 from bench.figures import percentile
+from bench.processes import read
 from bench.target import Target
 from bench.wire import End, Head, MessageReader
 from extproc.link.directory import decode
@@ -169,8 +170,7 @@ def measure(task: Task) -> dict[str, Any]:
 
 
 def main(argument: str) -> None:
-    given = json.loads(argument)
-    print(json.dumps(measure(Task(Target(**given.pop("target")), **given))))
+    print(json.dumps(measure(read(Task, argument))))
 
 
 if __name__ == "__main__":

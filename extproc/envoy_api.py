@@ -20,8 +20,8 @@ from extproc.exchange.actions import (
     Action,
     Answer,
     AwaitBody,
+    DropRequestTrailers,
     DropResponseTrailers,
-    DropTrailers,
     Forward,
     ForwardBody,
     Metadata,
@@ -45,8 +45,7 @@ __all__ = ["NAMESPACE", "Reply", "event", "reply"]
 
 NAMESPACE: Final = "extproc.link"
 _ATTRIBUTES: Final = "envoy.filters.http.ext_proc"
-Reply = tuple[Buffer, ...]
-"""A serialized ProcessingResponse, in pieces."""
+Reply = tuple[Buffer, ...]  # a serialized ProcessingResponse, in pieces
 
 # Tags of length-delimited fields, by the names of external_processor.proto.
 _BODIES: Final[Mapping[bytes, type[RequestBody | ResponseBody]]] = {
@@ -55,7 +54,7 @@ _BODIES: Final[Mapping[bytes, type[RequestBody | ResponseBody]]] = {
 }
 _BODY: Final = b"\x0a"  # HttpBody.body, StreamedBodyResponse.body
 _ENDS_STREAM: Final = b"\x10\x01"  # HttpBody.end_of_stream, StreamedBodyResponse.end_of_stream
-_ENDS: Final = {b"": False, _ENDS_STREAM: True}
+_END_BY_REST: Final = {b"": False, _ENDS_STREAM: True}
 # BodyMutation.streamed_response, CommonResponse.body_mutation, BodyResponse.response, and the phase.
 _STREAMED: Final = (b"\x1a", b"\x1a", b"\x0a")
 _REQUEST_BODY_REPLY: Final = (*_STREAMED, b"\x1a")  # ProcessingResponse.request_body
@@ -97,7 +96,7 @@ def _body_alone(serialized: bytes) -> RequestBody | ResponseBody | None:
     if start + length != len(serialized) or serialized[start : start + 1] != _BODY:
         return None
     length, start = read_varint(serialized, start + 1)
-    end_of_stream = _ENDS.get(serialized[start + length :])
+    end_of_stream = _END_BY_REST.get(serialized[start + length :])
     if end_of_stream is None or start + length > len(serialized):
         return None
     return kind(memoryview(serialized)[start : start + length], end_of_stream)
@@ -130,7 +129,7 @@ def _request_reply(action: Action) -> ProcessingResponse | None:
             return _answer(action)
         case Forward():
             return _forward(action)
-        case DropTrailers(names):
+        case DropRequestTrailers(names):
             return ProcessingResponse(request_trailers=_no_trailers(names))
     return None
 

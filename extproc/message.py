@@ -51,8 +51,7 @@ class Headers:
     @property
     def content_length(self) -> int | None:
         """RFC 9110, 8.6. None for none, and for what is no length."""
-        value = self.get("content-length")
-        return int(value) if value is not None and value.isdigit() and len(value) < 20 else None
+        return content_length(self.get("content-length") or b"")
 
     def text(self, name: str) -> str | None:
         """The first value of `name` as Latin-1 text (RFC 9110, 5.5), or None."""
@@ -72,6 +71,11 @@ class Headers:
     def setting(self, name: str, value: bytes) -> Headers:
         """These fields with `name` once, at the end."""
         return self.without(name).adding((name, value))
+
+
+def content_length(value: bytes) -> int | None:
+    """What a `content-length` says (RFC 9110, 8.6). None for no length, or one that not all can count to."""
+    return int(value) if value.isdigit() and len(value) < 20 and int(value) < 2**63 else None
 
 
 @dataclass(frozen=True, slots=True)

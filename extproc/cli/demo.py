@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import shlex
 import shutil
 import sys
@@ -23,14 +24,14 @@ T = TypeVar("T")
 
 def demo(
     check: Annotated[
-        bool, typer.Option("--check", help="End after the order; exit code 0 only if every step held.")
+        bool, typer.Option("--check", help="End after the steps; exit code 0 only if every one held.")
     ] = False,
     envoy: Annotated[
         Path | None,
         typer.Option("--envoy", metavar="FILE", help="The Envoy to run. [default: the one that is found]"),
     ] = None,
 ) -> None:
-    """Show one sealed order: the app's view, the wire, the upstream's view.
+    """Show one sealed order: the app's view, the wire, the upstream's view. Then an event, and attacks.
 
     Starts Envoy, two workers and a small shop on loopback, with keys made on the spot in a folder that goes
     with them, and stays up until Ctrl-C.
@@ -102,19 +103,22 @@ def _play(console: Console, stage: Stage) -> bool:
         stage.tap.recording = False
         demo_panels.show_scene(console, scene)
         console.print()
-        order_held = demo_panels.show_steps(console, steps(scene))
-        return demo_panels.show_steps(console, demo_script.meddle(stage)) and order_held
+        script = itertools.chain(steps(scene), demo_script.watch(stage), demo_script.meddle(stage))
+        return demo_panels.show_steps(console, script)
     except httpx.TransportError as error:
         return demo_panels.show_steps(console, [Step("The link answers", False, str(error))])
 
 
 def _invite(console: Console, stage: Stage) -> None:
     """What to try next, ready to paste."""
+    fetch, via = f"{_this_command()} fetch", f"--link {stage.link} --root {stage.root}"
     lines = [
         f"\nThe gateway stays up at {stage.link}, its files in {stage.folder}. Ctrl-C ends it.",
         f"\nRoot to pin: {stage.root}",
         "\nThrough the link:",
-        f"  {_this_command()} fetch https://shop.example.com/prices --link {stage.link} --root {stage.root}",
+        f"  {fetch} https://shop.example.com/prices {via}",
+        "Each event as it comes, until Ctrl-C:",
+        f"  {fetch} -N https://shop.example.com/events {via}",
         "Past it, which is refused with 403:",
         f"  curl -i {stage.link}/prices -H 'host: shop.example.com'",
     ]

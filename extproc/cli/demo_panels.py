@@ -68,7 +68,7 @@ def _sealed(raw: bytes) -> Text:
 
 
 def _received(request: Received) -> Text:
-    return _readable(Message(f"{request.method} {request.path}", request.headers, request.body))
+    return _readable(Message(f"{request.method} {request.path}", request.headers, request.body.start))
 
 
 def _text(message: Message, body: Iterable[str], style: str = "") -> Text:

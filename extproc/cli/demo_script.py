@@ -1,4 +1,4 @@
-"""The demo's script: one sealed order, and then what a man in the middle would try."""
+"""The demo's script: one sealed order, an event, and then what a man in the middle would try."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from extproc.demo.scene import Message, Scene, Step
 from extproc.exchange.crossing import OPENED_MARK
 
 _ORDERS = f"https://{scene.SHOP_HOST}{scene.ORDER_PATH}"
+_EVENTS = f"https://{scene.SHOP_HOST}{scene.EVENTS_PATH}"
 _PLAIN = {"host": scene.SHOP_HOST}
 
 
@@ -30,6 +31,13 @@ def send_order(stage: Stage) -> Scene:
         turns=tuple(stage.tap.turns),
         upstream=tuple(_orders(stage)),
     )
+
+
+def watch(stage: Stage) -> Iterator[Step]:
+    """The first event of a stream that goes on until its reader leaves. Raises httpx.TransportError."""
+    with _client(stage) as client, client.stream("GET", _EVENTS) as answer:
+        data = (line.removeprefix("data: ") for line in answer.iter_lines() if line.startswith("data: "))
+        yield scene.arrived(next(data, ""))
 
 
 def meddle(stage: Stage) -> Iterator[Step]:

@@ -30,8 +30,8 @@ def fetch(
 
     \b
     Examples:
-      extproc fetch https://shop.example.com/ --link https://gw.example.com --root ed25519:...
-      extproc fetch -v -d '{"item": "tea"}' -H 'content-type: application/json' https://shop.example.com/orders
+      extproc fetch https://shop.example.com/prices --link https://gw.example.com --root ed25519:...
+      extproc fetch -v -d '{"item": "tea", "quantity": 2}' https://shop.example.com/orders
       extproc fetch -T backup.tar https://shop.example.com/uploads/
       extproc fetch -N https://shop.example.com/events
     """

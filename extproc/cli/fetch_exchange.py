@@ -17,6 +17,7 @@ from extproc.cli.fetch_request import request_of
 from extproc.client import LinkError, LinkTransport
 from extproc.client.errors import may_have_run
 from extproc.errors import UserError
+from extproc.message import content_length
 
 
 def run(via: Via, asked: Asked, shown: Shown) -> None:
@@ -75,8 +76,7 @@ def _exchange(client: httpx.Client, request: httpx.Request, *, follow: bool) -> 
 
 def _length(response: httpx.Response) -> int | None:
     """Of the body, if it is told."""
-    length: str = response.headers.get("content-length", "")
-    return int(length) if length.isdecimal() else None
+    return content_length(response.headers.get("content-length", "").encode())
 
 
 @contextmanager

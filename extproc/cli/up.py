@@ -91,4 +91,5 @@ def _announce(envoy: Envoy, settings: Settings) -> None:
     host, port = envoy.address
     scheme = "http" if settings.tls is None else "https"
     shown = f"[{host}]" if ":" in host else host
-    typer.echo(f"Listening on {scheme}://{shown}:{port}, with {settings.workers} workers behind it")
+    workers = "1 worker" if settings.workers == 1 else f"{settings.workers} workers"
+    typer.echo(f"Listening on {scheme}://{shown}:{port}, with {workers} behind it")

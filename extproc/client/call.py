@@ -6,7 +6,6 @@ the gateway takes that.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -26,9 +25,9 @@ from extproc.errors import Code
 from extproc.link.directory import Directory
 from extproc.link.envelope import ResponseOpener
 from extproc.link.pb import privatelink_pb2 as pb
+from extproc.message import content_length
 
 _EXCHANGE_ID_LENGTH: Final = 16
-_LENGTH: Final = re.compile(r"[0-9]{1,19}")
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -132,8 +131,7 @@ def _is_in_hand(request: httpx.Request) -> bool:
 
 def _declared_length(request: httpx.Request) -> int | None:
     """What `content-length` says, if it is a number; httpx sets it for bytes and files."""
-    length: str = request.headers.get("content-length", "")
-    return int(length) if _LENGTH.fullmatch(length) else None
+    return content_length(request.headers.get("content-length", "").encode())
 
 
 def _too_large(directory: Directory) -> LinkError:

@@ -138,7 +138,8 @@ class Inflow(httpx.SyncByteStream, httpx.AsyncByteStream):
                 return
             if isinstance(error, httpx.TimeoutException):
                 raise
-            raise LinkError(TRUNCATED, f"the connection broke: {error!r}", outcome_unknown=True) from error
+            reason = str(error) or type(error).__name__
+            raise LinkError(TRUNCATED, f"the connection broke: {reason}", outcome_unknown=True) from error
 
     def _end(self) -> None:
         try:

@@ -77,7 +77,8 @@ def _unsealed(answer: Answer) -> LinkError:
     if problem is not None:
         return LinkError(problem, "refused outside the seal", outcome_unknown=True)
     media_type = _media_type(answer) or "no content type"
-    return LinkError(GATEWAY, f"{answer.status} {media_type} outside the seal", outcome_unknown=True)
+    reason = f"answered {answer.status}, with {media_type}, outside the seal"
+    return LinkError(GATEWAY, reason, outcome_unknown=True)
 
 
 def _problem(answer: Answer) -> errors.Code | None:

@@ -45,13 +45,16 @@ class Outflow(httpx.SyncByteStream, httpx.AsyncByteStream):
                 yield segment
         yield self._end()
 
-    def _sealed(self, data: bytes) -> Iterator[bytes]:
+    def _sealed(self, data: object) -> Iterator[bytes]:
         """Segment by segment, so that a body in one piece is not in memory twice."""
-        self._length += len(data)
+        if not isinstance(data, bytes | bytearray | memoryview):  # whatever the caller's generator makes
+            raise TypeError(f"expected bytes, not {type(data).__name__}")
+        view = memoryview(data)
+        self._length += len(view)
         if self._declared is not None and self._length > self._declared:
             raise httpx.LocalProtocolError("Too much data for declared Content-Length")
-        for start in range(0, len(data), MAX_DATA):
-            yield self._writer.write(data[start : start + MAX_DATA])
+        for start in range(0, len(view), MAX_DATA):
+            yield self._writer.write(view[start : start + MAX_DATA])
 
     def _end(self) -> bytes:
         if self._declared is not None and self._length < self._declared:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from extproc.config.keystore import KeyStore
 from extproc.config.settings import Route, Settings
@@ -12,6 +13,9 @@ from extproc.link.keyring import Keyring
 from extproc.link.validation import ValidationRules
 from extproc.policy.cookies import CookiePolicy
 from extproc.policy.cors import CorsPolicy, matcher
+
+_BESIDE_BODY: Final = 2**20  # bytes of a message: headers, attributes
+_LEAST_MESSAGE: Final = 16 * 2**20
 
 
 def gateway(settings: Settings, keys: KeyStore) -> Gateway:
@@ -32,6 +36,15 @@ def gateway(settings: Settings, keys: KeyStore) -> Gateway:
         whole_limit=min(link.whole_limit, link.max_response),  # the default may be over a small max_response
         padding=link.padding,
     )
+
+
+def largest_message(settings: Settings) -> int:
+    """Bytes of the largest message that Envoy may send to a worker.
+
+    A piece of a streamed body can be a little larger than the buffer that it comes from.
+    """
+    link = settings.link
+    return max(_LEAST_MESSAGE, link.max_request, link.max_response, 2 * link.stream_buffer) + _BESIDE_BODY
 
 
 def paths(settings: Settings) -> Paths:

@@ -1,4 +1,5 @@
-"""What the shop answers, apart from sockets: prices, orders, a login, and an echo of what it received."""
+"""What the shop answers, apart from sockets: prices, orders, a login, an echo of what it received, and what
+streams: a price ticker, an export, uploads."""
 
 from __future__ import annotations
 
@@ -7,15 +8,45 @@ import hashlib
 import json
 import secrets
 import threading
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
 PRICES: Final = {"tea": 340, "coffee": 520, "cocoa": 410}  # cents
+_TICK_S: Final = 1.0
+_SALES: Final = 1_000_000
+_BATCH: Final = 1000
+_KEPT: Final = 2**16
 
 Fields = tuple[tuple[str, str], ...]
+# A body of unknown length, piece by piece; what it returns are its trailers.
+Stream = Generator[bytes, None, Fields]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What is kept of a body, however long it is: its first 64 KiB, its size in bytes, its SHA-256 in hex."""
+
+    start: bytes
+    size: int
+    sha256: str
+
+    @classmethod
+    def of(cls, pieces: Iterable[bytes]) -> Body:
+        start, size, digest = bytearray(), 0, hashlib.sha256()
+        for piece in pieces:
+            start += piece[: _KEPT - len(start)]
+            size += len(piece)
+            digest.update(piece)
+        return cls(bytes(start), size, digest.hexdigest())
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """Its size and its hash, for an answer."""
+        return {"size": self.size, "sha256": self.sha256}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +55,8 @@ class Received:
 
     method: str
     path: str
-    headers: Fields = ()
-    body: bytes = b""
+    headers: Fields
+    body: Body
 
     def header(self, name: str) -> str:
         """The values of `name`, joined as RFC 9110, 5.3 allows."""
@@ -40,13 +71,16 @@ class Received:
 @dataclass(frozen=True, slots=True)
 class Answer:
     status: int
-    body: bytes = b""
+    body: bytes | Stream = b""
     headers: Fields = ()
 
 
+def _encoded(document: object) -> bytes:
+    return json.dumps(document).encode() + b"\n"
+
+
 def _json(status: int, document: object, *headers: tuple[str, str]) -> Answer:
-    body = json.dumps(document).encode() + b"\n"
-    return Answer(status, body, (("content-type", "application/json"), *headers))
+    return Answer(status, _encoded(document), (("content-type", "application/json"), *headers))
 
 
 def _error(status: int, text: str, *headers: tuple[str, str]) -> Answer:
@@ -89,6 +123,9 @@ class Shop:
             "/login": {"POST": self._login},
             "/me": {"GET": self._me},
             "/logout": {"POST": self._logout},
+            "/events": {"GET": self._events},
+            "/export.csv": {"GET": self._export},
+            "/uploads/*": {"PUT": self._store},
         }
 
     def _health(self, _request: Received) -> Answer:
@@ -98,7 +135,7 @@ class Shop:
         plain = _json(200, PRICES, ("vary", "accept-encoding"))
         if "gzip" not in request.header("accept-encoding"):
             return plain
-        packed = gzip.compress(plain.body, mtime=0)
+        packed = gzip.compress(_encoded(PRICES), mtime=0)
         return Answer(200, packed, (*plain.headers, ("content-encoding", "gzip")))
 
     def _order(self, request: Received) -> Answer:
@@ -137,15 +174,46 @@ class Shop:
         return Answer(204, headers=(("set-cookie", "session=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"),))
 
     def _echo(self, request: Received) -> Answer:
-        body = {"size": len(request.body), "sha256": hashlib.sha256(request.body).hexdigest()}
-        return _json(
-            200, {"method": request.method, "path": request.path, "headers": request.headers, "body": body}
-        )
+        line = {"method": request.method, "path": request.path}
+        return _json(200, {**line, "headers": request.headers, "body": request.body.facts})
+
+    def _events(self, _request: Received) -> Answer:
+        return Answer(200, _ticker(), (("content-type", "text/event-stream"), ("cache-control", "no-store")))
+
+    def _export(self, request: Received) -> Answer:
+        is_cut = request.path.endswith("?cut=1")
+        return Answer(200, _sales(is_cut=is_cut), (("content-type", "text/csv"),))
+
+    def _store(self, request: Received) -> Answer:
+        """A shop without shelves: it keeps no more of an upload than of any other request."""
+        return _json(201, request.body.facts)
+
+
+def _ticker() -> Stream:
+    """Server-sent events, one a second, for as long as somebody reads them."""
+    while True:
+        for item, price in PRICES.items():
+            now = {"item": item, "price": price + secrets.randbelow(21) - 10}
+            yield b"event: price\ndata: %b\n" % _encoded(now)
+            time.sleep(_TICK_S)
+
+
+def _sales(*, is_cut: bool) -> Stream:
+    """Every sale there ever was, and then the SHA-256 of that; or half of it, and then nothing more."""
+    digest, prices = hashlib.sha256(), tuple(PRICES.items())
+    for first in range(0, _SALES, _BATCH):
+        if is_cut and first >= _SALES // 2:
+            raise ConnectionAbortedError("cut short, as asked")
+        batch = ((number, *prices[number % len(prices)]) for number in range(first, first + _BATCH))
+        piece = "".join(f"{number},{item},{price}\n" for number, item, price in batch).encode()
+        digest.update(piece)
+        yield piece
+    return (("x-checksum", digest.hexdigest()),)
 
 
 def _document(request: Received) -> object:
     try:
-        return json.loads(request.body)
+        return json.loads(request.body.start)
     except ValueError:
         return None
 

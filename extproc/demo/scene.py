@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from extproc.demo.endpoints import Fields, Received
+from extproc.demo.endpoints import Body, Fields, Received
 from extproc.demo.tap import Turn
 from extproc.errors import Code
 
 SHOP_HOST: Final = "shop.example.com"
 ORDER_PATH: Final = "/orders"
+EVENTS_PATH: Final = "/events"
 ORDER_HEADERS: Final = {"authorization": "Bearer demo-token-of-ada"}
 ORDER: Final = {"item": "cocoa", "quantity": 2, "note": "for Lovelace, second floor"}
 PEER: Final = "127.0.0.1"  # where the app runs, as Envoy sees it
@@ -34,6 +35,7 @@ upstreams:
 routes:
   - {{ host: {host}, prefix: /, upstream: shop, access: sealed }}
 workers: 2
+drain: 1s  # for an event stream that has no end
 log: {{ format: console, level: warning, access: "" }}
 """
 
@@ -93,7 +95,7 @@ def _reached(scene: Scene) -> Step:
     held = [
         (received.method, received.path, received.header("host"), received.body)
         for received in scene.upstream
-    ] == [("POST", ORDER_PATH, SHOP_HOST, scene.app_request.body)]
+    ] == [("POST", ORDER_PATH, SHOP_HOST, Body.of([scene.app_request.body]))]
     return Step("The upstream saw the inner request, byte for byte, once", held, ", ".join(seen) or "nothing")
 
 
@@ -118,6 +120,11 @@ def plaintext_words(scene: Scene) -> tuple[str, ...]:
     values = [SHOP_HOST, ORDER_PATH, *ORDER_HEADERS.values(), *ORDER.values(), *answer.values()]
     words = (word for value in values for word in str(value).replace(",", "").split())
     return tuple(dict.fromkeys(word for word in words if len(word) >= 5))
+
+
+def arrived(event: str) -> Step:
+    """`event`: the data of what came first of an answer that has no end."""
+    return Step("An event arrives, of an answer that goes on", bool(event), event or "nothing")
 
 
 def refused(name: str, status: int) -> Step:

@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, NoReturn
 
-from extproc.demo.endpoints import Received, Shop
+from extproc.demo.endpoints import Answer, Body, Received, Shop, Stream
 
-_MAX_READ: Final = 64 * 2**20
+_PIECE: Final = 2**16
 
 
 class ShopServer(ThreadingHTTPServer):
@@ -67,45 +67,71 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _respond(self) -> None:
         try:
-            body = self._read_body()
+            body = Body.of(self._pieces())
         except ValueError:
             self.close_connection = True
             self.send_error(400)
             return
-        answer = self.server.shop.answer(Received(self.command, self.path, tuple(self.headers.items()), body))
+        self._send(
+            self.server.shop.answer(Received(self.command, self.path, tuple(self.headers.items()), body))
+        )
+
+    def _send(self, answer: Answer) -> None:
         self.send_response(answer.status)
         for name, value in answer.headers:
             self.send_header(name, value)
-        if answer.status != 204:
+        if not isinstance(answer.body, bytes):
+            self.send_header("transfer-encoding", "chunked")
+        elif answer.status != 204:
             self.send_header("content-length", str(len(answer.body)))
         self.end_headers()
-        if self.command != "HEAD":
+        if self.command == "HEAD":
+            return
+        if isinstance(answer.body, bytes):
             self.wfile.write(answer.body)
+        else:
+            self.wfile.writelines(_chunked(answer.body))
 
-    def _read_body(self) -> bytes:
-        """The request's body; ValueError when its framing is broken, or it is over the limit."""
+    def _pieces(self) -> Iterator[bytes]:
+        """The request's body; ValueError when its framing is broken, ConnectionError when it is cut short."""
         if self.headers.get("transfer-encoding", "").lower() == "chunked":
-            return b"".join(self._chunks())
+            return self._chunks()
         return self._read(int(self.headers.get("content-length", "0")))
 
     def _chunks(self) -> Iterator[bytes]:
         """RFC 9112, 7.1; extensions and trailers are passed over."""
         while size := int(self.rfile.readline(1024).partition(b";")[0], 16):
-            yield self._read(size)
+            yield from self._read(size)
             self.rfile.readline(3)
         while self.rfile.readline(65537) not in {b"\r\n", b"\n", b""}:
             pass
 
-    def _read(self, size: int) -> bytes:
-        if not 0 <= size <= _MAX_READ:
-            raise ValueError(f"{size} bytes at once")
-        return self.rfile.read(size)
+    def _read(self, size: int) -> Iterator[bytes]:
+        if size < 0:
+            raise ValueError(f"{size} bytes")
+        while size:
+            piece = self.rfile.read(min(size, _PIECE))
+            if not piece:
+                raise ConnectionAbortedError(f"{size} bytes are missing")
+            size -= len(piece)
+            yield piece
 
     def version_string(self) -> str:
         return "shop"
 
     def log_message(self, *_: object) -> None:
         """Say nothing: a request line has a query, and a query may be a secret."""
+
+
+def _chunked(body: Stream) -> Iterator[bytes]:
+    """RFC 9112, 7.1."""
+    try:
+        while True:
+            piece = next(body)
+            yield b"%x\r\n%b\r\n" % (len(piece), piece)
+    except StopIteration as end:
+        trailers = (f"{name}: {value}\r\n" for name, value in end.value)
+        yield f"0\r\n{''.join(trailers)}\r\n".encode()
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -59,7 +59,7 @@ class ForwardBody:
 
 
 @dataclass(frozen=True, slots=True)
-class DropTrailers:
+class DropRequestTrailers:
     """Reply to the request trailers: none of them goes on."""
 
     names: tuple[str, ...]
@@ -116,7 +116,7 @@ Action = (
     | CheckStore
     | Forward
     | ForwardBody
-    | DropTrailers
+    | DropRequestTrailers
     | Respond
     | RespondBody
     | DropResponseTrailers

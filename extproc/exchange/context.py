@@ -59,7 +59,7 @@ class Context:
 
     def _stamp(self, inner: pb.InnerResponse, now_ms: int) -> ResponseSealer:
         if self.opened is None:
-            raise RuntimeError("nothing has opened")
+            raise AssertionError("nothing has opened")
         inner.gateway_time_ms = now_ms
         inner.directory_serial = self.gateway.directory_serial
         return self.opened.sealer

@@ -13,7 +13,7 @@ from extproc.exchange.actions import (
     AwaitBody,
     CheckReplay,
     CheckStore,
-    DropTrailers,
+    DropRequestTrailers,
     Forward,
     ForwardBody,
 )
@@ -100,18 +100,18 @@ class RequestHalf(Half[RequestState]):
         forward = Forward(request, remove, context.metadata("opened"), streamed)
         if self._upload is None:
             return RequestState.FORWARDED, [forward]
-        self._upload.count(context.opened.inner)
+        self._upload.hold_to(context.opened.inner)
         return self._pass_on(forward)
 
     def on_streamed_body(self, event: RequestBody, now_ms: int) -> Step:
         upload = self._streamed()
-        upload.receive(event.data, end_of_stream=event.end_of_stream)
+        upload.receive(event.data, now_ms, end_of_stream=event.end_of_stream)
         if self.state is RequestState.STREAMING:
             return self._pass_on()
         return (RequestState.HEAD_AWAITED, []) if upload.opened is None else self._ask(upload.opened, now_ms)
 
     def on_trailers(self, event: RequestTrailers, _now_ms: int) -> Step:
-        return RequestState.FORWARDED, [DropTrailers(headers.removals(event.trailers, Headers()))]
+        return RequestState.FORWARDED, [DropRequestTrailers(headers.removals(event.trailers, Headers()))]
 
     def on_trailers_alone(self, _event: RequestTrailers, _now_ms: int) -> Step:
         raise LinkError(Code.BAD_ENVELOPE, "trailers without a body")

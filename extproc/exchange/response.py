@@ -55,7 +55,7 @@ class ResponseHalf(Half[ResponseState]):
         if self._is_for_a_stream(length):
             if self._context.take_room():
                 return ResponseState.BODY_AWAITED, []
-            if length is None or length > most:
+            if self._is_events() or (length is not None and length > most):
                 raise LinkError(Code.UNAVAILABLE, "no room for one more stream")
         if length is not None and length > most:
             raise LinkError(Code.RESPONSE_TOO_LARGE, f"a response of {length} bytes")
@@ -108,6 +108,10 @@ class ResponseHalf(Half[ResponseState]):
             return False
         if length is None or length > self._context.gateway.whole_limit:
             return True
+        return self._is_events()
+
+    def _is_events(self) -> bool:
+        """Whether it may never end."""
         media_type = (self._headers.text("content-type") or "").partition(";")[0]
         return media_type.strip(" \t").lower() == _EVENTS
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from extproc.errors import Code, LinkError
 from extproc.link.envelope import OpenedRequest, RequestReader
 from extproc.link.pb import privatelink_pb2 as pb
 from extproc.link.validation import validate_trailers
 from extproc.message import Buffer
+
+_LONGEST_SEGMENT_MS: Final = 120_000  # or whoever lets bytes trickle could hold a request back for days
 
 
 class Upload:
@@ -19,22 +23,28 @@ class Upload:
         self._trailers: tuple[pb.Header, ...] = ()
         self._length: int | None = None
         self._taken = 0
+        self._began_ms: int | None = None  # what is unfinished of a segment, at the latest
 
     @property
     def opened(self) -> OpenedRequest | None:
         """The request, once segment 0 has opened."""
         return self._reader.opened
 
-    def receive(self, data: Buffer, *, end_of_stream: bool) -> None:
+    def receive(self, data: Buffer, now_ms: int, *, end_of_stream: bool) -> None:
         """Some of the outer body."""
+        before = len(self._open)
         for chunk in self._reader.receive(data):
             self._open.append(chunk.data)
             self._trailers = chunk.trailers
+        if self._began_ms is None or len(self._open) > before:
+            self._began_ms = now_ms
+        if now_ms - self._began_ms > _LONGEST_SEGMENT_MS:
+            raise LinkError(Code.BAD_ENVELOPE, "a segment that takes longer than two minutes")
         if end_of_stream:
             self._reader.end()
             self.has_ended = True
 
-    def count(self, inner: pb.InnerRequest) -> None:
+    def hold_to(self, inner: pb.InnerRequest) -> None:
         """Hold the body to the `content-length` of a request that is valid, if it has one."""
         lengths = (int(header.value) for header in inner.headers if header.name == "content-length")
         self._length = next(lengths, None)

@@ -15,6 +15,7 @@ MAX_SEGMENT: Final = 66_000
 
 _FINAL_BIT: Final = 1 << 31
 _LENGTH_BYTES: Final = 4
+_MOST_PARTS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,10 @@ def segment_head(length: int, *, final: bool) -> bytes:
 
 @final
 class FrameReader:
-    """Takes a streamed body apart as its bytes come. Between calls it holds one unfinished frame at most."""
+    """Takes a streamed body apart as its bytes come.
+
+    It holds one unfinished frame at most, once its iterator is drained.
+    """
 
     def __init__(self) -> None:
         self.held = 0  # bytes of an unfinished frame
@@ -56,6 +60,8 @@ class FrameReader:
 
         Raises LinkError(BAD_ENVELOPE) for a length out of bounds, as soon as it can be read.
         """
+        if len(self._parts) >= _MOST_PARTS:  # tiny ones: each costs more than it holds
+            self._parts = [b"".join(self._parts)]
         self._parts.append(data)
         self.held += len(data)
         return iter(self._frame, None)
@@ -75,7 +81,7 @@ class FrameReader:
             if len(view) < 2:
                 return None
             length, start = length & 0x7F | view[1] << 7, 2
-        if length > MAX_PREAMBLE:  # a third byte of the varint too: its mark weighs 2^14
+        if length > MAX_PREAMBLE:  # also when the varint goes on: the bit that says so adds 2^14 to it
             raise LinkError(Code.BAD_ENVELOPE, f"a preamble of more than {MAX_PREAMBLE} bytes")
         if len(view) < start + length:
             return None

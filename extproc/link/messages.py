@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError, Message
 
 from extproc.errors import Code, LinkError
 
-_LONGEST_VARINT: Final = 10  # bytes
+_LONGEST_VARINT: Final = 5  # bytes, of a length
 
 
 def parse(message: Message, serialized: bytes) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 from extproc.errors import Code, LinkError
 from extproc.link.cookies import BINDING_LENGTH
 from extproc.link.pb import privatelink_pb2 as pb
-from extproc.message import Headers, Request
+from extproc.message import Headers, Request, content_length
 
 _MAX_HEADERS: Final = 200
 _MAX_HEADER_BYTES: Final = 64 * 1024
@@ -31,7 +31,6 @@ _FIELD_VALUE: Final = re.compile(
 _AUTHORITY: Final = re.compile(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::([1-9][0-9]{0,4}))?"
 )
-_LENGTH: Final = re.compile(rb"[0-9]{1,19}")
 _TARGET: Final = re.compile(r"/[\x21\x22\x24-\x5b\x5d-\x7e]*")  # neither "#" nor backslash
 _ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -176,8 +175,8 @@ def _check_single_fields(headers: list[tuple[str, bytes]], inner: pb.InnerReques
             single[name] = value
     if single.get("host", inner.authority.encode()) != inner.authority.encode():
         raise _bad("host is not the authority")
-    length = single.get("content-length")
-    if length is None:
+    if "content-length" not in single:
         return
-    if not _LENGTH.fullmatch(length) or (not streamed and int(length) != len(inner.body)):
+    length = content_length(single["content-length"])
+    if length is None or (not streamed and length != len(inner.body)):
         raise _bad("content-length is not the body's")

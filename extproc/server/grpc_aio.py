@@ -17,14 +17,13 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from structlog.typing import FilteringBoundLogger
 
+from extproc.config.assembly import largest_message
 from extproc.config.settings import Settings
 from extproc.errors import UserError
 from extproc.server import sockets
 from extproc.server.service import Service, Stream, StreamError, StreamResetError
 
 SERVICE_NAME: Final = "envoy.service.ext_proc.v3.ExternalProcessor"
-_FRAME_ROOM: Final = 2**20  # of a message, beyond the body: headers, attributes
-_SMALLEST_LIMIT: Final = 16 * 2**20  # a streamed body comes in pieces of several MiB at times
 _MOST_STREAMS: Final = 1024  # a connection; Envoy's default limit of requests to a cluster
 _CANCELLATION_S: Final = 0.1
 _CLOSING_S: Final = 1.0  # for Envoy to end streams whose exchange is over
@@ -47,7 +46,7 @@ class GrpcServer:
     """Serves `service` at the address of worker `index`: `start`, `drain` if there is time, `stop`."""
 
     def __init__(self, service: Service, settings: Settings, index: int, log: FilteringBoundLogger) -> None:
-        self.counts = Counter(streams=0, refused=0, bugs=0)
+        self.counts = Counter(exchanges=0, broke_protocol=0, bugs=0)
         self._service = service
         self._settings = settings
         self._index = index
@@ -92,13 +91,13 @@ class GrpcServer:
         return cut
 
     async def _process(self, messages: AsyncIterator[bytes], context: _Context) -> None:
-        self.counts["streams"] += 1
+        self.counts["exchanges"] += 1
         try:
             await self._carry(self._service.stream(), messages, context)
         except StreamResetError as error:  # which has been logged
             await context.abort(grpc.StatusCode.ABORTED, str(error))
         except StreamError as error:
-            self.counts["refused"] += 1
+            self.counts["broke_protocol"] += 1
             self._log.warning("stream.refused", reason=str(error))
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
         except grpc.aio.InternalError:  # a reply could not be written: Envoy has gone
@@ -137,9 +136,8 @@ async def _close(stream: Stream) -> None:
 
 
 def _options(settings: Settings) -> list[tuple[str, int]]:
-    largest = max(settings.link.max_request, settings.link.max_response) + _FRAME_ROOM
     return [
-        ("grpc.max_receive_message_length", max(largest, _SMALLEST_LIMIT)),
+        ("grpc.max_receive_message_length", largest_message(settings)),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_concurrent_streams", _MOST_STREAMS),
         # The window of a stream, and that it does not grow by itself: it is what slows Envoy down.

@@ -63,7 +63,7 @@ class Service:
         return Stream(self)
 
 
-class Counted(NamedTuple):
+class _Counted(NamedTuple):
     """As what a stream is counted, as long as it is open."""
 
     exchange: bool = False
@@ -77,7 +77,7 @@ class Stream:
         self._service = service
         self._exchange = Exchange(service.gateway, os.urandom, service.has_room)
         self._request_id: str | None = None
-        self._counted = Counted()
+        self._counted = _Counted()
 
     def receive(self, message: bytes) -> list[Reply]:
         """The replies to one serialized ProcessingRequest.
@@ -89,19 +89,19 @@ class Stream:
         except ProtocolError as error:
             raise StreamError(str(error)) from error
         finally:
-            self._count(Counted(self._exchange.is_open(), self._exchange.is_stream()))
+            self._count(_Counted(self._exchange.is_open(), self._exchange.is_stream()))
         replies = map(envoy_api.reply, actions)
         return [reply for reply in replies if reply is not None]
 
     def close(self) -> None:
         """Envoy has sent all that it will. Raises StreamError when it is still owed an answer."""
-        self._count(Counted())
+        self._count(_Counted())
         if self._exchange.is_open():
             raise StreamError("the stream ended before the exchange did")
 
     def abandon(self) -> None:
         """The stream was cancelled: nobody waits for an answer."""
-        self._count(Counted())
+        self._count(_Counted())
 
     def _actions(self, event: Event) -> list[Action]:
         service, actions = self._service, []
@@ -129,7 +129,7 @@ class Stream:
         settled = is_settled(now_ms, store.created_at_ms, keyring.newest_created_at())
         return settled and store.can_tell(now_ms)
 
-    def _count(self, now: Counted) -> None:
+    def _count(self, now: _Counted) -> None:
         self._service.open_exchanges += now.exchange - self._counted.exchange
         self._service.open_streams += now.stream - self._counted.stream
         self._counted = now

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from bench import proc
-from bench.processes import ROOT, ChildError, running
+from bench.processes import ROOT, ChildError, as_argument, read, running
+from bench.target import Target
+from bench.transfer import Load, Task
 from extproc.errors import UserError
 
 PATIENCE_S = 20
@@ -40,6 +42,11 @@ async def test_one_that_fails_is_named_with_what_it_said(tmp_path: Path) -> None
     async with running("extproc", "serve", "-c", str(tmp_path / "none.yaml"), log=log) as child:
         with pytest.raises(ChildError, match=r"^extproc has ended with exit code 2: extproc: .*none\.yaml"):
             await child.line()
+
+
+def test_a_client_reads_the_task_that_it_was_given() -> None:
+    task = Task(Target("http://127.0.0.1:1", "ed25519:root"), Load("upload", 2**20, is_hashed=True))
+    assert read(Task, as_argument(task)) == task
 
 
 async def test_the_end_of_a_block_is_the_end_of_its_process() -> None:

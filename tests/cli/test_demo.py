@@ -45,7 +45,7 @@ def test_two_demos_hold_side_by_side(tmp_path: Path) -> None:
     for demo in running:
         shown, complaints = demo.communicate(timeout=60)
         assert (demo.returncode, complaints) == (0, "")
-        assert shown.count("✓") == 8
+        assert shown.count("✓") == 9
         assert "✗" not in shown
         assert "\x1b" not in shown
         assert max(map(len, shown.splitlines())) <= 80
@@ -56,18 +56,23 @@ def test_a_terminal_without_the_characters_is_served(tmp_path: Path) -> None:
     demo = start(tmp_path, "--check", PYTHONIOENCODING="ascii")
     shown, complaints = demo.communicate(timeout=60)
     assert (demo.returncode, complaints) == (0, "")
-    assert shown.count("\nok ") == 8
+    assert shown.count("\nok ") == 9
 
 
 def test_it_stays_up_until_it_is_told_to_go(tmp_path: Path) -> None:
     with start(tmp_path) as demo:
         assert demo.stdout is not None
         indented = (shlex.split(line) for line in demo.stdout if line.startswith("  "))
-        fetch, curl = next(indented), next(indented)
+        fetch, watch, curl = next(indented), next(indented), next(indented)
         assert (curl[0], curl[3:]) == ("curl", ["-H", "host: shop.example.com"])
         assert httpx.get(curl[2], headers={"host": "shop.example.com"}).status_code == 403
         fetched = subprocess.run(fetch, capture_output=True, text=True, timeout=30, check=False)
         assert '"cocoa": 410' in fetched.stdout
+        with subprocess.Popen(watch, stdout=subprocess.PIPE, text=True) as watching:
+            assert watching.stdout is not None
+            assert watching.stdout.readline() == "event: price\n"
+            watching.send_signal(signal.SIGINT)
+            assert watching.wait(timeout=10) == 130
         demo.send_signal(signal.SIGINT)
         assert demo.wait(timeout=20) == 0
     assert not list(tmp_path.iterdir())

@@ -6,6 +6,7 @@ Invariant: however it ends, nothing of it is left outside the state folder, and 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,7 +26,7 @@ PATIENCE_S = 20
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A gateway that lacks nothing."""
-    make_keys(settings(tmp_path))
+    make_keys(settings(tmp_path, workers=1))
     return tmp_path
 
 
@@ -42,7 +43,8 @@ def up(folder: Path, temporary: Path) -> Iterator[subprocess.Popen[str]]:
     ) as process:
         try:
             assert process.stdout is not None
-            assert process.stdout.readline().startswith("Listening on ")
+            announced = process.stdout.readline()
+            assert re.fullmatch(r"Listening on http://127\.0\.0\.1:\d+, with 1 worker behind it\n", announced)
             yield process
         finally:
             process.terminate()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
@@ -146,3 +146,13 @@ def connect(request: pytest.FixtureRequest, gateway: Gateway, clock: Clock) -> I
 @pytest.fixture
 def hear(connect: Opening) -> Hearer:
     return connect.hearing()
+
+
+def generated(connect: Opening, pieces: Iterable[object]) -> object:
+    """A generator, of the kind that the client takes."""
+
+    async def pieces_async() -> AsyncIterator[object]:
+        for piece in pieces:
+            yield piece
+
+    return pieces_async() if connect.is_async else (piece for piece in pieces)

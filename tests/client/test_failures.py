@@ -56,7 +56,8 @@ def test_outside_the_seal(connect: Opening, gateway: Gateway, case: str) -> None
     gateway.script.append(answering(UNSEALED[case]))
     error = refusal(connect(), "GET")
     assert (error.code, error.fault, error.outcome_unknown) == ("gateway", None, True)
-    assert str(UNSEALED[case].status_code) in error.reason
+    status, media_type = UNSEALED[case].status_code, UNSEALED[case].headers.get("content-type")
+    assert error.reason == f"answered {status}, with {media_type or 'no content type'}, outside the seal"
     assert (len(gateway.posts), len(gateway.fetches)) == (1, 1)
 
 

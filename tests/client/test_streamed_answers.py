@@ -147,7 +147,7 @@ def test_a_stream_under_another_status_is_hearsay(connect: Opening, gateway: Gat
         return response
 
     gateway.script.append(answer)
-    with pytest.raises(LinkError, match=f"gateway: {status} {MEDIA_STREAM}"):
+    with pytest.raises(LinkError, match=f"gateway: answered {status}, with {MEDIA_STREAM}"):
         connect()("GET", SHOP)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import httpx
@@ -23,22 +23,12 @@ from extproc.link.framing import MAX_SEGMENT
 from extproc.link.keys import PrivateKey
 from extproc.link.pb import privatelink_pb2 as pb
 from extproc.link.suites import Kem
-from tests.client.conftest import Caller, Opening
+from tests.client.conftest import Caller, Opening, generated
 from tests.client.gateway import SHOP, Gateway, answering, problem
 from tests.client.pieces import Wire
 
 LIMIT = 65_536  # the double's max_request_bytes
 MARKED = {"link": {"repeatable": True}}
-
-
-def generated(connect: Opening, pieces: Iterable[bytes]) -> object:
-    """A generator, of the kind that the client takes."""
-
-    async def pieces_async() -> AsyncIterator[bytes]:
-        for piece in pieces:
-            yield piece
-
-    return pieces_async() if connect.is_async else (piece for piece in pieces)
 
 
 def fields(inner: pb.InnerRequest) -> dict[str, bytes]:

@@ -90,7 +90,7 @@ def test_an_answer_cut_short_that_ends_well(call: Caller, gateway: Gateway) -> N
 
 def test_redirects_are_not_followed(call: Caller, gateway: Gateway) -> None:
     gateway.script.append(raw(b"HTTP/1.1 307 Go\r\nlocation: /_link\r\ncontent-length: 0\r\n\r\n"))
-    with pytest.raises(LinkError, match="gateway: 307"):
+    with pytest.raises(LinkError, match="gateway: answered 307"):
         call("POST", SHOP, content=b"tea", follow_redirects=True)
     assert len(gateway.posts) == 1
 

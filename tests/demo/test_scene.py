@@ -10,11 +10,12 @@ from dataclasses import replace
 
 import pytest
 
-from extproc.demo.endpoints import Received
+from extproc.demo.endpoints import Body, Received
 from extproc.demo.scene import (
     ORDER,
     Message,
     Scene,
+    arrived,
     damaged,
     gateway_yaml,
     hexdump,
@@ -27,7 +28,12 @@ from extproc.demo.scene import (
 from extproc.demo.tap import Turn
 
 BODY = json.dumps(ORDER).encode()
-RECEIVED = Received("POST", "/orders", (("Host", "shop.example.com"), ("x-forwarded-for", "127.0.0.1")), BODY)
+RECEIVED = Received(
+    "POST",
+    "/orders",
+    (("Host", "shop.example.com"), ("x-forwarded-for", "127.0.0.1")),
+    Body.of([BODY]),
+)
 SCENE = Scene(
     app_request=Message("POST https://shop.example.com/orders", (), BODY),
     app_response=Message("201 Created", (), b'{"id": "9ab1516d", "total": 820}'),
@@ -52,7 +58,7 @@ def test_all_holds_of_the_exchange_as_it_should_be() -> None:
         (replace(SCENE, app_response=Message("409 Conflict", (), b"")), [0]),
         (replace(SCENE, upstream=()), [1, 2]),
         (replace(SCENE, upstream=(RECEIVED, RECEIVED)), [1, 2]),
-        (replace(SCENE, upstream=(replace(RECEIVED, body=BODY + b" "),)), [1]),
+        (replace(SCENE, upstream=(replace(RECEIVED, body=Body.of([BODY, b" "])),)), [1]),
         (replace(SCENE, upstream=(replace(RECEIVED, path="/_link"),)), [1]),
         (replace(SCENE, upstream=(replace(RECEIVED, headers=(("host", "shop.example.com"),)),)), [2]),
         (replace(SCENE, turns=(*SCENE.turns, Turn(bytearray(b"...LOVELACE...")))), [3]),
@@ -67,6 +73,11 @@ def test_words_are_the_order_and_its_answer() -> None:
     words = plaintext_words(SCENE)
     assert {"shop.example.com", "/orders", "cocoa", "Lovelace", "demo-token-of-ada", "9ab1516d"} <= set(words)
     assert all(len(word) >= 5 for word in words)
+
+
+def test_an_event_has_arrived_or_not() -> None:
+    assert arrived('{"item": "tea", "price": 338}').held
+    assert not arrived("").held
 
 
 def test_refusals() -> None:

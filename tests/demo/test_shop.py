@@ -88,8 +88,51 @@ def test_a_chunked_body_is_read_whole(client: httpx.Client) -> None:
 def test_what_it_received_is_kept(client: httpx.Client, shop: Shop) -> None:
     client.post("/echo", content=b"hello")
     last = shop.received[-1]
-    assert (last.method, last.path, last.body) == ("POST", "/echo", b"hello")
+    assert (last.method, last.path, last.body.start) == ("POST", "/echo", b"hello")
     assert last.header("content-length") == "5"
+
+
+def test_events_go_on_until_the_reader_leaves(client: httpx.Client) -> None:
+    with client.stream("GET", "/events") as answer:
+        assert answer.headers["content-type"] == "text/event-stream"
+        events = (json.loads(line[6:]) for line in answer.iter_lines() if line.startswith("data: "))
+        assert [next(events)["item"] for _ in range(2)] == ["tea", "coffee"]
+    assert client.get("/healthz").text == "ok\n"
+
+
+def test_an_export_ends_with_its_checksum(client: httpx.Client) -> None:
+    rows = client.get("/export.csv").content
+    assert rows.count(b"\n") == 1_000_000
+    with socket.create_connection((client.base_url.host, client.base_url.port or 0)) as peer:
+        peer.sendall(b"GET /export.csv HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n")
+        end = f"0\r\nx-checksum: {hashlib.sha256(rows).hexdigest()}\r\n\r\n"
+        assert peer.makefile("rb").read().endswith(end.encode())
+
+
+def test_an_export_that_is_cut_has_no_end(client: httpx.Client) -> None:
+    with client.stream("GET", "/export.csv?cut=1") as answer:
+        assert answer.status_code == 200
+        with pytest.raises(httpx.RemoteProtocolError):
+            answer.read()
+
+
+def test_an_upload_is_measured_and_not_kept(client: httpx.Client, shop: Shop) -> None:
+    stored = client.put("/uploads/backup.tar", content=iter([b"a" * 2**16] * 100))
+    assert stored.status_code == 201
+    assert stored.json() == {"size": 100 * 2**16, "sha256": hashlib.sha256(b"a" * 100 * 2**16).hexdigest()}
+    assert shop.received[-1].body.start == b"a" * 2**16
+
+
+@pytest.mark.parametrize("framing", ["content-length: 9", "transfer-encoding: chunked\r\n\r\n9"])
+def test_an_upload_that_is_cut_is_none(shop: Shop, framing: str) -> None:
+    with (
+        ShopServer(shop).running() as server,
+        socket.create_connection(("127.0.0.1", server.server_port)) as peer,
+    ):
+        peer.sendall(f"PUT /uploads/a HTTP/1.1\r\nhost: shop\r\n{framing}\r\n\r\nfour".encode())
+        peer.shutdown(socket.SHUT_WR)
+        assert peer.makefile("rb").read() == b""
+    assert not shop.received
 
 
 def test_head_and_wrong_methods(client: httpx.Client) -> None:
@@ -97,6 +140,7 @@ def test_head_and_wrong_methods(client: httpx.Client) -> None:
     assert (head.status_code, head.headers["content-length"], head.content) == (200, "3", b"")
     wrong = client.delete("/orders")
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+    assert client.head("/events").headers["transfer-encoding"] == "chunked"
     assert client.get("/nowhere").status_code == 404
 
 

@@ -258,4 +258,4 @@ async def test_no_worker_takes_any_of_it_for_a_bug(
         assert stack.is_quiet()
     (last,) = [line for line in capfd.readouterr().err.splitlines() if "worker.stopped" in line]
     counts = json.loads(last)
-    assert (counts["streams"], counts["refused"], counts["bugs"], counts["cut"]) == (15, 0, 0, 0)
+    assert (counts["exchanges"], counts["broke_protocol"], counts["bugs"], counts["cut"]) == (15, 0, 0, 0)

@@ -165,8 +165,8 @@ class Upload:
     writer: StreamWriter
     opener: ResponseOpener
 
-    def send(self, data: bytes, *, end_of_stream: bool = False) -> list[Action]:
-        return self.exchange.receive(RequestBody(data, end_of_stream), NOW_MS)
+    def send(self, data: bytes, *, end_of_stream: bool = False, now_ms: int = NOW_MS) -> list[Action]:
+        return self.exchange.receive(RequestBody(data, end_of_stream), now_ms)
 
     def send_fresh(self, data: bytes, *, end_of_stream: bool = False) -> list[Action]:
         """Send segment 0, and what may follow it; the store has not seen it before."""

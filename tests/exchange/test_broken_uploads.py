@@ -203,6 +203,19 @@ def test_without_an_end_the_upstream_never_gets_all_of_its_content_length(
         assert passed < length
 
 
+def test_a_segment_that_trickles_for_two_minutes_ends_the_exchange() -> None:
+    """Whole segments may take as long as they take together."""
+    sending = upload(posted())
+    sending.begin()
+    minute = 60_000
+    for late in range(1, 6):
+        assert sending.send(sending.writer.write(b"one "), now_ms=NOW_MS + late * minute)
+    rest = sending.writer.finish(b"pen")
+    assert sending.send(rest[:1], now_ms=NOW_MS + 6 * minute) == []
+    assert sending.send(rest[1:2], now_ms=NOW_MS + 7 * minute) == []
+    assert problem_of(sending.send(rest[2:3], now_ms=NOW_MS + 7 * minute + 1)) == "bad-envelope"
+
+
 def test_what_is_over_its_content_length_does_not_go_on() -> None:
     sending = upload(sized(3))
     sending.begin()

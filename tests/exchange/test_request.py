@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from extproc.exchange.actions import Action, AwaitBody, CheckReplay, DropTrailers, Forward
+from extproc.exchange.actions import Action, AwaitBody, CheckReplay, DropRequestTrailers, Forward
 from extproc.exchange.events import (
     ReplayChecked,
     RequestBody,
@@ -87,7 +87,9 @@ def test_the_clients_trailers_go_no_further() -> None:
     exchange.receive(RequestBody(body, end_of_stream=False), NOW_MS)
     exchange.receive(ReplayChecked(Verdict.FRESH), NOW_MS)
     trailers = Headers([("x-note", b"1"), ("x-note", b"2"), ("x-link-opened", b"1")])
-    assert exchange.receive(RequestTrailers(trailers), NOW_MS) == [DropTrailers(("x-note", "x-link-opened"))]
+    assert exchange.receive(RequestTrailers(trailers), NOW_MS) == [
+        DropRequestTrailers(("x-note", "x-link-opened"))
+    ]
 
 
 def test_trailers_without_a_body_are_a_bad_envelope() -> None:

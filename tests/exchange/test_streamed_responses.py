@@ -174,9 +174,15 @@ def test_headers_alone_are_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", "whole"), [([(LENGTH, b"5000")], True), ([(LENGTH, b"5001")], False), ([], False)]
+    ("headers", "whole"),
+    [
+        ([(LENGTH, b"5000")], True),
+        ([], True),
+        ([(LENGTH, b"5001")], False),
+        ([("content-type", b"text/event-stream")], False),
+    ],
 )
-def test_without_room_it_is_collected_if_it_is_known_to_fit(
+def test_without_room_it_is_collected_unless_it_can_not_fit(
     headers: list[tuple[str, bytes]], whole: bool
 ) -> None:
     running, opener = opened(asking(), exchange(room=False))

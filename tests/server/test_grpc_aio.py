@@ -54,7 +54,7 @@ async def test_a_sealed_exchange(served: Served, channel: grpc.aio.Channel) -> N
     await stream.done_writing()
     assert await stream.code() is grpc.StatusCode.OK
     assert served.service.open_exchanges == 0
-    assert served.server.counts == {"streams": 1, "refused": 0, "bugs": 0}
+    assert served.server.counts == {"exchanges": 1, "broke_protocol": 0, "bugs": 0}
 
 
 async def test_a_stream_that_envoy_half_closes_too_early_is_not_ok(
@@ -72,7 +72,7 @@ async def test_a_message_out_of_place_ends_the_stream(served: Served, channel: g
     await stream.write(envoys.request_body(b"no headers came"))
     assert await stream.code() is grpc.StatusCode.FAILED_PRECONDITION
     assert "RequestBody while START" in await stream.details()
-    assert served.server.counts == {"streams": 1, "refused": 1, "bugs": 0}
+    assert served.server.counts == {"exchanges": 1, "broke_protocol": 1, "bugs": 0}
 
 
 async def test_a_cancelled_stream_is_forgotten_quietly(served: Served, channel: grpc.aio.Channel) -> None:
@@ -81,7 +81,7 @@ async def test_a_cancelled_stream_is_forgotten_quietly(served: Served, channel: 
     await asyncio.wait_for(served.server.drain(5), 1)
     await served.server.stop()
     assert served.events == []
-    assert served.server.counts == {"streams": 1, "refused": 0, "bugs": 0}
+    assert served.server.counts == {"exchanges": 1, "broke_protocol": 0, "bugs": 0}
 
 
 async def test_envoy_gone_while_a_reply_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +97,7 @@ async def test_envoy_gone_while_a_reply_is_written(tmp_path: Path, monkeypatch: 
     await asyncio.wait_for(abandoned.wait(), 5)
     await served.server.stop()
     assert served.events == []
-    assert served.server.counts == {"streams": 1, "refused": 0, "bugs": 0}
+    assert served.server.counts == {"exchanges": 1, "broke_protocol": 0, "bugs": 0}
 
 
 def _note(monkeypatch: pytest.MonkeyPatch, method: str, called: asyncio.Event) -> None:

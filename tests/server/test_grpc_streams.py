@@ -55,7 +55,7 @@ async def test_a_reset_ends_the_stream_with_an_error(served: Served, channel: gr
     assert await stream.code() is grpc.StatusCode.ABORTED
     assert "truncated" in await stream.details()
     assert (served.service.open_exchanges, served.service.open_streams) == (0, 0)
-    assert served.server.counts == {"streams": 1, "refused": 0, "bugs": 0}
+    assert served.server.counts == {"exchanges": 1, "broke_protocol": 0, "bugs": 0}
 
 
 async def test_what_left_before_a_reset_has_arrived(served: Served, channel: grpc.aio.Channel) -> None:
@@ -73,7 +73,7 @@ async def test_a_peer_that_has_gone_leaves_no_stream(served: Served, channel: gr
     stream.cancel()
     await asyncio.wait_for(served.server.drain(5), 1)
     assert served.service.open_streams == 0
-    assert served.server.counts == {"streams": 1, "refused": 0, "bugs": 0}
+    assert served.server.counts == {"exchanges": 1, "broke_protocol": 0, "bugs": 0}
 
 
 async def test_an_upstream_that_breaks_off_is_never_ok(served: Served, channel: grpc.aio.Channel) -> None:

@@ -129,7 +129,7 @@ class Calls:
             raise CallError(Status.UNIMPLEMENTED, "no grpc-encoding but identity")
         match request[b":path"]:
             case b"/envoy.service.ext_proc.v3.ExternalProcessor/Process":
-                self._counts["streams"] += 1
+                self._counts["exchanges"] += 1
                 return ProcessCall(self._service.stream(), self._limit)
             case b"/grpc.health.v1.Health/Check":
                 return CheckCall(self._health, now)
@@ -145,7 +145,7 @@ class Calls:
             case StreamResetError():  # which has been logged
                 return CallError(Status.ABORTED, str(error))
             case StreamError():
-                self._counts["refused"] += 1
+                self._counts["broke_protocol"] += 1
                 self._log.warning("stream.refused", reason=str(error))
                 return CallError(Status.FAILED_PRECONDITION, str(error))
             case DecodeError():

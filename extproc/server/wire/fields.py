@@ -8,6 +8,7 @@ from typing import Final
 
 import hpack
 
+from extproc.message import content_length
 from extproc.server.wire.errors import ConnectionFault, StreamFault
 from extproc.server.wire.frames import ErrorCode
 
@@ -107,9 +108,10 @@ def _content_length(fields: Fields) -> int | None:
     lengths = {value for name, value in fields if name == b"content-length"}
     if not lengths:
         return None
-    if len(lengths) > 1 or not all(value.isdigit() and len(value) < 20 for value in lengths):
+    length = content_length(lengths.pop())
+    if lengths or length is None:
         raise _malformed("a content-length that is none")
-    return int(lengths.pop())
+    return length
 
 
 def _check_name(name: bytes, value: bytes) -> None:

@@ -37,6 +37,7 @@ class Status(IntEnum):
     ABORTED = 10
     UNIMPLEMENTED = 12
     INTERNAL = 13
+    UNAVAILABLE = 14
 
 
 class CallError(ExtprocError):

@@ -67,7 +67,9 @@ class WireProtocol(asyncio.Protocol):
         self._flush()
 
     def close(self) -> None:
-        """Hang up, when all that was written has left."""
+        """Cut off what is open, and hang up when all that was written has left."""
+        self._session.cut()
+        self._flush()
         if self._transport is not None:
             self._transport.close()
 

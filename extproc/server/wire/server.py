@@ -11,6 +11,7 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
+from extproc.config.assembly import largest_message
 from extproc.config.settings import Settings
 from extproc.server import sockets
 from extproc.server.service import Service
@@ -20,8 +21,6 @@ from extproc.server.wire.protocol import WireProtocol
 from extproc.server.wire.state import Limits
 
 SERVICE_NAME: Final = "envoy.service.ext_proc.v3.ExternalProcessor"
-_MESSAGE_ROOM: Final = 2**20  # of a message, beyond the body: headers, attributes
-_SMALLEST_LIMIT: Final = 16 * 2**20
 _CLOSING_S: Final = 1.0  # for Envoy to end streams whose exchange is over
 _CHECKED_WITHIN_S: Final = 1.25  # Envoy asks for the health of a worker every second
 
@@ -30,14 +29,13 @@ class WireServer:
     """Serves `service` at the address of worker `index`: `start`, `drain` if there is time, `stop`."""
 
     def __init__(self, service: Service, settings: Settings, index: int, log: FilteringBoundLogger) -> None:
-        self.counts = Counter(streams=0, refused=0, bugs=0)
+        self.counts = Counter(exchanges=0, broke_protocol=0, bugs=0)
         self._service = service
         self._settings = settings
         self._index = index
         self._progress = asyncio.Event()
         self._health = Health()
-        largest = max(settings.link.max_request, settings.link.max_response) + _MESSAGE_ROOM
-        self._calls = Calls(service, self._health, self.counts, log, max(largest, _SMALLEST_LIMIT))
+        self._calls = Calls(service, self._health, self.counts, log, largest_message(settings))
         self._limits = Limits(stream_window=settings.link.stream_buffer)
         self._connections: set[WireProtocol] = set()
         self._server: asyncio.Server | None = None

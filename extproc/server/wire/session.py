@@ -92,6 +92,11 @@ class Session:
         """See Connection.go_away."""
         self._connection.go_away(final=final)
 
+    def cut(self) -> None:
+        """The worker goes: every call that is still open ends with an error."""
+        for stream_id in list(self._open):
+            self._fail(stream_id, CallError(Status.UNAVAILABLE, "the worker stops"))
+
     def close(self) -> None:
         """The connection is gone, and all of its calls."""
         for stream_id in list(self._open):

@@ -36,7 +36,7 @@ class WireServer:
         self._progress = asyncio.Event()
         self._health = Health()
         self._calls = Calls(service, self._health, self.counts, log, largest_message(settings))
-        self._limits = Limits(stream_window=settings.link.stream_buffer)
+        self._limits = Limits(stream_window=2 * settings.link.stream_buffer)
         self._connections: set[WireProtocol] = set()
         self._server: asyncio.Server | None = None
 

@@ -75,9 +75,16 @@ class Session:
         return self._connection.open_streams
 
     def receive(self, data: bytes, now: float) -> None:
-        """What has come in."""
+        """What has come in. DATA in a row is dealt with at once: a message spans several frames."""
+        touched: dict[int, None] = {}
         for event in self._connection.receive(data, now):
-            self._on(event, now)
+            if isinstance(event, DataReceived):
+                self._hold(event)
+                touched[event.stream_id] = None
+            else:
+                self._advance_all(touched)
+                self._on(event, now)
+        self._advance_all(touched)
 
     def pause(self) -> None:
         """The peer does not take what is sent: no call goes on."""
@@ -85,8 +92,7 @@ class Session:
 
     def resume(self) -> None:
         self._is_paused = False
-        for stream_id in list(self._open):
-            self._advance(stream_id)
+        self._advance_all(dict.fromkeys(self._open))
 
     def leave(self, *, final: bool) -> None:
         """See Connection.go_away."""
@@ -104,14 +110,13 @@ class Session:
 
     def _on(self, event: Event, now: float) -> None:
         match event:
-            case DataReceived(stream_id, data, flow_length, end_stream):
-                self._take_in(stream_id, data, flow_length, end_stream=end_stream)
             case RequestReceived(stream_id):
                 self._begin(event, now)
             case WindowOpened(stream_id):
                 self._advance(stream_id)
             case TrailersReceived(stream_id):
-                self._take_in(stream_id, b"", 0, end_stream=True)
+                self._hold(DataReceived(stream_id, b"", 0, end_stream=True))
+                self._advance(stream_id)
             case StreamReset(stream_id):
                 self._drop(stream_id)
             case ConnectionEnded(_, reason):
@@ -133,15 +138,20 @@ class Session:
         if timeout_s is not None:
             self._fail_after(timeout_s, stream_id, CallError(Status.DEADLINE_EXCEEDED, "grpc-timeout"))
         if event.end_stream:
-            self._take_in(stream_id, b"", 0, end_stream=True)
-
-    def _take_in(self, stream_id: int, data: bytes, flow_length: int, *, end_stream: bool) -> None:
-        current = self._open.get(stream_id)
-        if current is not None:
-            current.reader.receive(data)
-            current.held += flow_length
-            current.has_ended = end_stream
+            self._hold(DataReceived(stream_id, b"", 0, end_stream=True))
             self._advance(stream_id)
+
+    def _hold(self, event: DataReceived) -> None:
+        current = self._open.get(event.stream_id)
+        if current is not None:
+            current.reader.receive(event.data)
+            current.held += event.flow_length
+            current.has_ended = event.end_stream
+
+    def _advance_all(self, touched: dict[int, None]) -> None:
+        for stream_id in touched:
+            self._advance(stream_id)
+        touched.clear()
 
     def _advance(self, stream_id: int) -> None:
         """Deal with what has come, unless what was sent still waits: then the peer's window stays closed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from extproc.message import Buffer
 from extproc.server.wire.fields import Fields
 from extproc.server.wire.frames import ErrorCode
 
@@ -22,7 +23,7 @@ class DataReceived:
     """Some of a body. It is held against the stream's window until it is acknowledged."""
 
     stream_id: int
-    data: bytes = field(repr=False)
+    data: Buffer = field(repr=False)
     flow_length: int  # octets of the window, padding too
     end_stream: bool
 

@@ -95,7 +95,7 @@ class MessageReader:
         self._limit = limit
         self._data = bytearray()
 
-    def receive(self, data: bytes) -> None:
+    def receive(self, data: Buffer) -> None:
         self._data += data
 
     def next(self) -> bytes | None:

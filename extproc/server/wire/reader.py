@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from extproc.server.wire import frames
 from extproc.server.wire.errors import ConnectionFault
@@ -18,7 +18,7 @@ class Frame(NamedTuple):
     kind: int
     flags: int
     stream_id: int
-    payload: bytes
+    payload: Any  # bytes; of DATA a memoryview
 
 
 class FrameReader:
@@ -30,15 +30,30 @@ class FrameReader:
         self._rest = b""
 
     def receive(self, data: bytes) -> Iterator[Frame]:
-        """The frames that are complete now."""
+        """The frames that are complete now. The payload of DATA is a view of what came, and not a copy."""
         if self._awaited:
             data = self._past_preface(data)
+        rest = memoryview(data)
         if self._rest:
-            data = self._rest + data
-        start, end = 0, len(data)
-        self._rest = b""
+            lacking = self._lacking(rest)
+            begun, self._rest = self._rest + rest[:lacking], b""
+            yield from self._cut(memoryview(begun))
+            rest = rest[lacking:]
+        if rest:
+            yield from self._cut(rest)
+
+    def _lacking(self, view: memoryview) -> int:
+        """How much of what has come belongs to the frame that has begun."""
+        header = self._rest[: frames.HEADER_LENGTH] + view[: max(0, frames.HEADER_LENGTH - len(self._rest))]
+        if len(header) < frames.HEADER_LENGTH:
+            return len(view)
+        length = int.from_bytes(header[:3], "big")
+        return max(0, frames.HEADER_LENGTH + length - len(self._rest))
+
+    def _cut(self, view: memoryview) -> Iterator[Frame]:
+        start, end = 0, len(view)
         while end - start >= frames.HEADER_LENGTH:
-            high, low, kind, flags, stream_id = _HEADER.unpack_from(data, start)
+            high, low, kind, flags, stream_id = _HEADER.unpack_from(view, start)
             length = high << 8 | low
             if length > frames.MIN_MAX_FRAME_SIZE:
                 raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"a frame of {length} octets")
@@ -48,8 +63,9 @@ class FrameReader:
             if begin + length > end:
                 break
             start = begin + length
-            yield Frame(kind, flags, stream_id & _ID_MASK, data[begin:start])
-        self._rest = data[start:]
+            payload = view[begin:start]
+            yield Frame(kind, flags, stream_id & _ID_MASK, payload if kind == frames.DATA else bytes(payload))
+        self._rest = bytes(view[start:])
 
     def _past_preface(self, data: bytes) -> bytes:
         length = min(len(self._awaited), len(data))

@@ -160,7 +160,7 @@ async def test_a_413_of_the_buffer_comes_as_a_response_while_the_body_is_awaited
         response_headers=lambda _: [],
         response_body=lambda _: [unsized, piece(b"too large", end=True)],
     )
-    answer = await shared.post(bytes(1200 * 1024))
+    answer = await shared.post(bytes(800 * 1024))
     assert (answer.status_code, answer.content) == (413, b"too large")
     assert processor.phases == ["request_headers", "response_headers", "response_body"]
 

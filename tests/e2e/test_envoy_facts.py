@@ -160,7 +160,8 @@ async def test_a_413_of_the_buffer_comes_as_a_response_while_the_body_is_awaited
         response_headers=lambda _: [],
         response_body=lambda _: [unsized, piece(b"too large", end=True)],
     )
-    answer = await shared.post(bytes(800 * 1024))
+    # One byte more than the buffer: what Envoy leaves unread in the socket would cost the client the answer.
+    answer = await shared.post(bytes(768 * 1024 + 1))
     assert (answer.status_code, answer.content) == (413, b"too large")
     assert processor.phases == ["request_headers", "response_headers", "response_body"]
 

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import final
+from typing import Final, TypeVar, dataclass_transform, final
+
+_T = TypeVar("_T")
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def value(cls: type[_T]) -> type[_T]:
+    """A dataclass that nobody changes: the type checker holds that, and not `frozen`, which costs more than
+    all else that the making of such a value does. An exchange is a dozen of them."""
+    return dataclass(slots=True)(cls)
+
 
 Buffer = bytes | memoryview  # a body passes by as it was received
 Field = tuple[str, bytes]
@@ -20,7 +30,14 @@ class Headers:
     __slots__ = ("_fields",)
 
     def __init__(self, fields: Iterable[Field] = ()) -> None:
-        self._fields: tuple[Field, ...] = tuple((name.lower(), value) for name, value in fields)
+        self._fields: tuple[Field, ...] = tuple([(name.lower(), value) for name, value in fields])
+
+    @classmethod
+    def of(cls, fields: Iterable[Field]) -> Headers:
+        """Of fields whose names are in lower case already: those of HTTP/2 are, and those of a Headers."""
+        headers = cls.__new__(cls)
+        headers._fields = tuple(fields)
+        return headers
 
     def __iter__(self) -> Iterator[Field]:
         return iter(self._fields)
@@ -29,7 +46,10 @@ class Headers:
         return len(self._fields)
 
     def __contains__(self, name: object) -> bool:
-        return any(own == name for own, _ in self._fields)
+        for own, _ in self._fields:  # noqa: SIM110  # a generator costs three times as much
+            if own == name:
+                return True
+        return False
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Headers) and self._fields == other._fields
@@ -42,7 +62,10 @@ class Headers:
 
     def get(self, name: str) -> bytes | None:
         """The first value of `name`, or None."""
-        return next((value for own, value in self._fields if own == name), None)
+        for own, value in self._fields:
+            if own == name:
+                return value
+        return None
 
     def get_all(self, name: str) -> list[bytes]:
         """Every value of `name`, in order."""
@@ -58,19 +81,18 @@ class Headers:
         value = self.get(name)
         return None if value is None else value.decode("latin-1")
 
-    def where(self, keep: Callable[[str], bool]) -> Headers:
-        """The fields whose name `keep` accepts."""
-        return Headers(pair for pair in self._fields if keep(pair[0]))
-
     def without(self, *names: str) -> Headers:
-        return self.where(lambda name: name not in names)
+        return Headers.of([pair for pair in self._fields if pair[0] not in names])
 
     def adding(self, *fields: Field) -> Headers:
-        return Headers((*self._fields, *fields))
+        return Headers.of((*self._fields, *fields))
 
     def setting(self, name: str, value: bytes) -> Headers:
         """These fields with `name` once, at the end."""
         return self.without(name).adding((name, value))
+
+
+NO_FIELDS: Final = Headers()
 
 
 def content_length(value: bytes) -> int | None:
@@ -78,7 +100,7 @@ def content_length(value: bytes) -> int | None:
     return int(value) if value.isdigit() and len(value) < 20 and int(value) < 2**63 else None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Request:
     """A request whose body has been read. `path` is in origin form, with the query."""
 
@@ -86,7 +108,7 @@ class Request:
     scheme: str
     authority: str
     path: str
-    headers: Headers = field(default_factory=Headers)
+    headers: Headers = NO_FIELDS
     body: bytes = field(default=b"", repr=False)
 
     @property
@@ -101,11 +123,11 @@ def authority_host(authority: str) -> str:
     return host if host and port.isdecimal() else authority.lower()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Response:
     """A response whose body has been read."""
 
     status: int
-    headers: Headers = field(default_factory=Headers)
+    headers: Headers = NO_FIELDS
     body: bytes = field(default=b"", repr=False)
-    trailers: Headers = field(default_factory=Headers)
+    trailers: Headers = NO_FIELDS

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
-from extproc.message import Request, Response
+from extproc.message import Headers, Request, Response, value
 
 Metadata = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AwaitBody:
     """Reply to the request headers: unchanged, the body decides."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answer:
     """End the exchange here, with this response (Envoy's ImmediateResponse)."""
 
@@ -23,7 +23,7 @@ class Answer:
     metadata: Metadata = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CheckReplay:
     """Ask the replay store; the answer comes back as ReplayChecked."""
 
@@ -32,12 +32,12 @@ class CheckReplay:
     key_created_at: int  # Unix seconds
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CheckStore:
     """Ask whether the replay store can tell at all; the answer comes back as StoreChecked."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Forward:
     """Put the inner request in the outer one's place, and select the route by its values.
 
@@ -45,12 +45,12 @@ class Forward:
     """
 
     request: Request
-    remove: tuple[str, ...]  # outer fields that do not cross
+    before: Headers = field(repr=False)  # the outer request's fields, as Envoy holds them
     metadata: Metadata
     streamed: bool = False  # the body follows, as ForwardBody
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ForwardBody:
     """Pass on some of a streamed request's body."""
 
@@ -58,14 +58,14 @@ class ForwardBody:
     end_of_stream: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DropRequestTrailers:
     """Reply to the request trailers: none of them goes on."""
 
-    names: tuple[str, ...]
+    trailers: Headers
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Respond:
     """Reply to the response headers: this response in the upstream's place.
 
@@ -73,12 +73,12 @@ class Respond:
     """
 
     response: Response
-    remove: tuple[str, ...]  # the upstream's fields
+    before: Headers = field(repr=False)  # the upstream's fields, as Envoy holds them
     alone: bool
     metadata: Metadata
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RespondBody:
     """Send some of the outer response's body. Envoy takes none before it has sent some of the upstream's."""
 
@@ -87,21 +87,21 @@ class RespondBody:
     metadata: Metadata = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DropResponseTrailers:
     """Reply to the response trailers: none of them goes outside."""
 
-    names: tuple[str, ...]
+    trailers: Headers
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reset:
     """Cut the exchange off, so that neither side takes what it has got of a message for all of it."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Log:
     """Something the operator should read; never a secret, a body or a cookie's value."""
 

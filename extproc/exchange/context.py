@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from extproc.errors import PROBLEMS, STATUS, Code, LinkError
@@ -13,8 +14,7 @@ from extproc.exchange.gateway import Gateway
 from extproc.link.envelope import NONCE_LENGTH, OpenedRequest, ResponseSealer
 from extproc.link.pb import privatelink_pb2 as pb
 from extproc.link.streams import StreamWriter
-from extproc.message import Headers, Response
-from extproc.policy.cookies import CookieContext
+from extproc.message import NO_FIELDS, Headers, Request, Response
 
 _MAX_CLIENT_TEXT: Final = 64
 
@@ -28,10 +28,10 @@ class Context:
     gateway: Gateway
     random: Random
     has_room: Callable[[], bool]  # for one more streamed exchange
-    outer: Headers = field(default_factory=Headers)
+    outer: Headers = NO_FIELDS
     peer: str = ""
     opened: OpenedRequest | None = None
-    forwarded: CookieContext | None = None  # set once the inner request has taken the outer one's place
+    forwarded: Request | None = None  # the inner request, as it was sealed: it is valid, and crosses
     is_streamed: bool = False  # one of its halves is
     is_responding: bool = False  # the outer response has begun: its status is out
 
@@ -89,14 +89,13 @@ class Context:
         if self.opened is not None:
             client = self.opened.inner.client
             about["key_id"] = self.opened.key_id.hex()
-            about.update(_printable(sdk=client.sdk, platform=client.platform, app=client.app))
+            for name, claim in (("sdk", client.sdk), ("platform", client.platform), ("app", client.app)):
+                if claim:
+                    about[name] = _printable(claim[:_MAX_CLIENT_TEXT])
         return about
 
 
-def _printable(**claims: str) -> dict[str, str]:
-    """A client's claims about itself, fit for a log line."""
-    return {
-        name: "".join(char if char.isprintable() else "?" for char in claim[:_MAX_CLIENT_TEXT])
-        for name, claim in claims.items()
-        if claim
-    }
+@lru_cache(maxsize=256)
+def _printable(claim: str) -> str:
+    """What a client says of itself, fit for a log line."""
+    return "".join(char if char.isprintable() else "?" for char in claim)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from extproc.errors import Code, LinkError
@@ -25,10 +24,8 @@ def check_origin(context: Context) -> None:
         raise LinkError(Code.ORIGIN, f"origin {_shown(origin)} is not allowed")
 
 
-def inner_request(
-    context: Context, opened: OpenedRequest, now: int, *, streamed: bool
-) -> tuple[Request, cookies.CookieContext]:
-    """The request for the upstream, and what the answer's cookies need to know of it.
+def inner_request(context: Context, opened: OpenedRequest, now: int, *, streamed: bool) -> Request:
+    """The request for the upstream.
 
     A whole one has the length of its body; a streamed one the length that it declares, but not 0: it would be
     complete before its end has been seen.
@@ -36,15 +33,17 @@ def inner_request(
     request = validate_request(opened.inner, context.gateway.rules, streamed=streamed)
     carried = headers.carry_over(context.outer, request.headers)
     _check_permitted(context.gateway, request, carried.text("origin"))
-    jar = _cookie_context(context.outer, request, opened.inner.cookie_binding, now)
-    fields = cookies.incoming(context.gateway.cookies, jar, outer=context.outer, inner=carried)
+    fields = _with_cookies(context, request, carried, now)
     fields = forwarded.rewrite(headers.to_upstream(fields), context.peer, request.scheme)
-    if sum(len(name) + len(value) for name, value in fields) > _MAX_FIELD_BYTES:
+    if sum([len(name) + len(value) for name, value in fields]) > _MAX_FIELD_BYTES:
         raise LinkError(Code.BAD_REQUEST, "more headers than the upstream may be sent, with its cookies")
     length = int(request.headers.get("content-length") or 0) if streamed else len(request.body)
     if length or not streamed:
         fields = fields.adding(("content-length", str(length).encode()))
-    return replace(request, headers=fields.adding((OPENED_MARK, b"1"))), jar
+    fields = fields.adding((OPENED_MARK, b"1"))
+    context.forwarded = request
+    line = request.method, request.scheme, request.authority, request.path
+    return Request(*line, fields, request.body)
 
 
 def _shown(text: str) -> str:
@@ -58,13 +57,24 @@ def _check_permitted(gateway: Gateway, request: Request, origin: str | None) -> 
     raise LinkError(Code.NOT_PERMITTED, f"origin {_shown(origin)} is not allowed on this route")
 
 
-def _cookie_context(outer: Headers, request: Request, binding: bytes, now: int) -> cookies.CookieContext:
+def _with_cookies(context: Context, request: Request, carried: Headers, now: int) -> Headers:
+    if "cookie" not in carried and "cookie" not in context.outer:
+        return carried
+    jar = cookie_context(context, request, now)
+    return cookies.incoming(context.gateway.cookies, jar, outer=context.outer, inner=carried)
+
+
+def cookie_context(context: Context, request: Request, now: int) -> cookies.CookieContext:
+    """What the policy of cookies has to know of an exchange whose request has crossed."""
+    opened, outer = context.opened, context.outer
+    if opened is None:
+        raise AssertionError("nothing has opened")
     return cookies.CookieContext(
         scheme=request.scheme,
         host=request.host,
         path=request.path.partition("?")[0],
         outer_host=authority_host(outer.text(":authority") or ""),
-        binding=binding,
+        binding=opened.inner.cookie_binding,
         browser=headers.from_browser(outer),
         now=now,
         sent=cookies.sealed_names(outer),

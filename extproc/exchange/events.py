@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from extproc.link.replay import Verdict
-from extproc.message import Buffer, Headers
+from extproc.message import Buffer, Headers, value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RequestHeaders:
     headers: Headers
     peer: str  # the client's IP address as Envoy decided it, without port
     end_of_stream: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RequestBody:
     """A body that Envoy has buffered whole, or, of a stream, some of it. At its end either `end_of_stream`
     is set, or trailers follow."""
@@ -24,32 +24,32 @@ class RequestBody:
     end_of_stream: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RequestTrailers:
     trailers: Headers
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ReplayChecked:
     """The answer to CheckReplay."""
 
     verdict: Verdict
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StoreChecked:
     """The answer to CheckStore: whether the replay store would judge a request of now."""
 
     can_tell: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ResponseHeaders:
     headers: Headers
     end_of_stream: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ResponseBody:
     """Some of the body, as it came."""
 
@@ -57,7 +57,7 @@ class ResponseBody:
     end_of_stream: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ResponseTrailers:
     trailers: Headers
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from extproc.exchange.actions import Action
 from extproc.exchange.context import Context, Random
@@ -10,6 +11,8 @@ from extproc.exchange.events import Event, ResponseBody, ResponseHeaders, Respon
 from extproc.exchange.gateway import Gateway
 from extproc.exchange.request import RequestHalf, RequestState
 from extproc.exchange.response import ResponseHalf, ResponseState
+
+_OF_RESPONSE: Final = frozenset({ResponseHeaders, ResponseBody, ResponseTrailers})
 
 
 class Exchange:
@@ -24,11 +27,16 @@ class Exchange:
         """The actions that an event leads to; `now_ms`: Unix time. Raises ProtocolError."""
         if self._is_answered():
             return []  # Envoy sent it before it read the answer
-        if not isinstance(event, ResponseHeaders | ResponseBody | ResponseTrailers):
+        if type(event) not in _OF_RESPONSE:
             return self._request.receive(event, now_ms)
-        if isinstance(event, ResponseHeaders):
+        if type(event) is ResponseHeaders:
             self._request.receive(event, now_ms)
         return self._response.receive(event, now_ms)
+
+    @property
+    def request_id(self) -> str | None:
+        """What Envoy calls the outer request."""
+        return self._context.outer.text("x-request-id")
 
     def is_open(self) -> bool:
         """Whether an answer is owed. Until it is given an OK end would have Envoy go on unprocessed."""

@@ -25,7 +25,9 @@ class Paths:
 
     def form(self, path: str) -> Form | None:
         """The form of the requests that go to `path`, or None for a path where none go."""
-        return {self.whole: Form.WHOLE, self.stream: Form.STREAMED}.get(path)
+        if path == self.whole:
+            return Form.WHOLE
+        return Form.STREAMED if path == self.stream else None
 
 
 @dataclass(frozen=True, slots=True)

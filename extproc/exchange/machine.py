@@ -12,7 +12,14 @@ from extproc.errors import ExtprocError, LinkError
 from extproc.exchange.actions import Action
 from extproc.exchange.events import Event
 
-StateT = TypeVar("StateT", bound=Enum)
+
+class State(Enum):
+    """A state of a half."""
+
+    __hash__ = object.__hash__  # its members are single; Enum's own hash is a call of a Python function
+
+
+StateT = TypeVar("StateT", bound=State)
 
 
 class ProtocolError(ExtprocError):
@@ -30,7 +37,7 @@ class Transition(Generic[StateT]):
 class Half(ABC, Generic[StateT]):
     """Runs the table of a subclass. A LinkError on the way becomes the answer, and ends the half."""
 
-    table: ClassVar[Mapping[tuple[Enum, type], Transition[Any]]]
+    table: ClassVar[Mapping[tuple[State, type], Transition[Any]]]
 
     def __init__(self, start: StateT) -> None:
         self.state = start

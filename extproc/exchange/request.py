@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum, auto
+from enum import auto
 from typing import ClassVar
 
 from extproc.errors import Code, LinkError
@@ -28,19 +28,18 @@ from extproc.exchange.events import (
     ResponseHeaders,
     StoreChecked,
 )
-from extproc.exchange.machine import Half, ProtocolError, Transition
+from extproc.exchange.machine import Half, ProtocolError, State, Transition
 from extproc.exchange.upload import Upload
 from extproc.link.envelope import OpenedRequest, RequestReader, media_form, open_request
 from extproc.link.replay import Verdict, check_freshness
 from extproc.link.segments import Form
 from extproc.link.validation import check_exchange_id
-from extproc.message import Headers, Response
-from extproc.policy import headers
+from extproc.message import Response
 
 Step = tuple["RequestState", list[Action]]
 
 
-class RequestState(Enum):
+class RequestState(State):
     START = auto()
     HEALTH_ASKED = auto()
     BODY_AWAITED = auto()
@@ -95,9 +94,8 @@ class RequestHalf(Half[RequestState]):
         context, streamed = self._context, self._upload is not None
         if context.opened is None:
             raise AssertionError("asked about a request that has not opened")
-        request, context.forwarded = inner_request(context, context.opened, now_ms // 1000, streamed=streamed)
-        remove = headers.removals(context.outer, request.headers)
-        forward = Forward(request, remove, context.metadata("opened"), streamed)
+        request = inner_request(context, context.opened, now_ms // 1000, streamed=streamed)
+        forward = Forward(request, context.outer, context.metadata("opened"), streamed)
         if self._upload is None:
             return RequestState.FORWARDED, [forward]
         self._upload.hold_to(context.opened.inner)
@@ -111,7 +109,7 @@ class RequestHalf(Half[RequestState]):
         return (RequestState.HEAD_AWAITED, []) if upload.opened is None else self._ask(upload.opened, now_ms)
 
     def on_trailers(self, event: RequestTrailers, _now_ms: int) -> Step:
-        return RequestState.FORWARDED, [DropRequestTrailers(headers.removals(event.trailers, Headers()))]
+        return RequestState.FORWARDED, [DropRequestTrailers(event.trailers)]
 
     def on_trailers_alone(self, _event: RequestTrailers, _now_ms: int) -> Step:
         raise LinkError(Code.BAD_ENVELOPE, "trailers without a body")

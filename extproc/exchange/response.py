@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from enum import Enum, auto
+from enum import auto
 from typing import ClassVar, Final
 
 from extproc.errors import Code, LinkError
@@ -18,19 +17,20 @@ from extproc.exchange.actions import (
     RespondBody,
 )
 from extproc.exchange.context import Context
+from extproc.exchange.crossing import cookie_context
 from extproc.exchange.events import ResponseBody, ResponseHeaders, ResponseTrailers
-from extproc.exchange.machine import Half, Transition
+from extproc.exchange.machine import Half, State, Transition
 from extproc.link.pb import privatelink_pb2 as pb
 from extproc.link.streams import StreamWriter
-from extproc.message import Headers, Response
+from extproc.message import NO_FIELDS, Headers, Response
 from extproc.policy import cookies, headers
 
-_EVENTS: Final = "text/event-stream"  # HTML, 9.2: Server-sent events
+_EVENTS: Final = b"text/event-stream"  # HTML, 9.2: Server-sent events
 
 Step = tuple["ResponseState", list[Action]]
 
 
-class ResponseState(Enum):
+class ResponseState(State):
     START = auto()
     COLLECTING = auto()
     BODY_AWAITED = auto()  # of a response that will be streamed: Envoy takes no body of ours before
@@ -42,7 +42,7 @@ class ResponseHalf(Half[ResponseState]):
     def __init__(self, context: Context) -> None:
         super().__init__(ResponseState.START)
         self._context = context
-        self._headers = Headers()
+        self._headers = NO_FIELDS
         self._body = bytearray()
         self._has_body = False  # Envoy has sent body messages, be they empty
         self._writer: StreamWriter | None = None
@@ -78,11 +78,10 @@ class ResponseHalf(Half[ResponseState]):
         inner, set_cookie, actions = self._inner(now_ms)
         head, self._writer = context.stream(inner, now_ms)
         response = answers.stream(context.gateway, context.outer, set_cookie)
-        remove = headers.removals(self._headers, response.headers)
         metadata = context.metadata("streaming", status)
         context.is_responding = True
         state, body = self._sealed_body(head, event)
-        return state, [*actions, Respond(response, remove, alone=False, metadata=metadata), body]
+        return state, [*actions, Respond(response, self._headers, alone=False, metadata=metadata), body]
 
     def on_streamed_body(self, event: ResponseBody, _now_ms: int) -> Step:
         state, body = self._sealed_body(b"", event)
@@ -95,7 +94,7 @@ class ResponseHalf(Half[ResponseState]):
         except ValueError as error:
             raise LinkError(Code.RESPONSE_TOO_LARGE, f"trailers for a stream: {error}") from error
         body = RespondBody(data, end_of_stream=False, metadata=self._done())
-        drop = DropResponseTrailers(headers.removals(event.trailers, Headers()))
+        drop = DropResponseTrailers(event.trailers)
         return ResponseState.ANSWERED, [body, drop]
 
     def refuse(self, error: LinkError, now_ms: int) -> Step:
@@ -112,8 +111,8 @@ class ResponseHalf(Half[ResponseState]):
 
     def _is_events(self) -> bool:
         """Whether it may never end."""
-        media_type = (self._headers.text("content-type") or "").partition(";")[0]
-        return media_type.strip(" \t").lower() == _EVENTS
+        media_type = (self._headers.get("content-type") or b"").partition(b";")[0]
+        return media_type.strip(b" \t").lower() == _EVENTS
 
     def _sealed_body(self, head: bytes, event: ResponseBody) -> tuple[ResponseState, RespondBody]:
         writer = self._open_writer()
@@ -134,16 +133,15 @@ class ResponseHalf(Half[ResponseState]):
         return int(self._headers.get(":status") or 0)
 
     def _respond(self, now_ms: int, trailers: Headers | None = None) -> Step:
-        response, metadata, actions = self._sealed(trailers or Headers(), now_ms)
+        response, metadata, actions = self._sealed(trailers or NO_FIELDS, now_ms)
         if trailers is not None and not self._has_body:
             # Envoy takes no body between headers and trailers where there was none.
             return ResponseState.ANSWERED, [*actions, Answer(response, metadata)]
-        remove = headers.removals(self._headers, response.headers)
-        actions.append(Respond(response, remove, alone=not self._has_body, metadata=metadata))
+        actions.append(Respond(response, self._headers, alone=not self._has_body, metadata=metadata))
         if self._has_body:
             actions.append(RespondBody(response.body, end_of_stream=trailers is None))
         if trailers is not None:
-            actions.append(DropResponseTrailers(headers.removals(trailers, Headers())))
+            actions.append(DropResponseTrailers(trailers))
         return ResponseState.ANSWERED, actions
 
     def _sealed(self, trailers: Headers, now_ms: int) -> tuple[Response, Metadata, list[Action]]:
@@ -153,7 +151,8 @@ class ResponseHalf(Half[ResponseState]):
             return response, context.metadata("problem", self._status()), []
         inner, set_cookie, actions = self._inner(now_ms)
         inner.body = bytes(self._body)
-        inner.trailers.extend(_fields(headers.to_inner_trailers(trailers)))
+        if trailers:
+            inner.trailers.extend(_fields(headers.to_inner_trailers(trailers)))
         return context.seal(inner, now_ms, set_cookie), self._done(), actions
 
     def _inner(self, now_ms: int) -> tuple[pb.InnerResponse, tuple[bytes, ...], list[Action]]:
@@ -161,15 +160,15 @@ class ResponseHalf(Half[ResponseState]):
         context = self._context
         if context.forwarded is None:
             raise AssertionError("nothing was forwarded")
-        crossed = cookies.outgoing(
-            context.gateway.cookies,
-            replace(context.forwarded, now=now_ms // 1000),
-            headers.to_inner_response(self._headers),
-            context.random,
-        )
-        logs: list[Action] = [Log("cookie_not_set", problem) for problem in crossed.problems]
-        inner = pb.InnerResponse(status=self._status(), headers=_fields(crossed.inner))
-        return inner, crossed.outer, logs
+        fields = headers.to_inner_response(self._headers)
+        outer: tuple[bytes, ...] = ()
+        logs: list[Action] = []
+        if "set-cookie" in fields:
+            jar = cookie_context(context, context.forwarded, now_ms // 1000)
+            crossed = cookies.outgoing(context.gateway.cookies, jar, fields, context.random)
+            fields, outer = crossed.inner, crossed.outer
+            logs = [Log("cookie_not_set", problem) for problem in crossed.problems]
+        return pb.InnerResponse(status=self._status(), headers=_fields(fields)), outer, logs
 
     table: ClassVar = {
         (ResponseState.START, ResponseHeaders): Transition(

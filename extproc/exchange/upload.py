@@ -60,13 +60,13 @@ class Upload:
         self._open = []
         taken = self._taken + len(data)
         if self._length is not None:
-            self._check_length(taken)
+            self._check_length(taken, self._length)
             if taken == self._length and not self.has_ended:
                 data, self._open = data[:-1], [data[-1:]]
         self._taken += len(data)
         validate_trailers(self._trailers)
         return data
 
-    def _check_length(self, taken: int) -> None:
-        if taken != self._length and (self.has_ended or taken > (self._length or 0)):
-            raise LinkError(Code.BAD_REQUEST, f"{taken} bytes, and a content-length of {self._length}")
+    def _check_length(self, taken: int, length: int) -> None:
+        if taken > length or (self.has_ended and taken < length):
+            raise LinkError(Code.BAD_REQUEST, f"{taken} bytes, and a content-length of {length}")

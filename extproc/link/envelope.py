@@ -15,7 +15,7 @@ from extproc.link.padding import Padding, pad
 from extproc.link.pb import privatelink_pb2 as pb
 from extproc.link.segments import Form, SegmentCipher, request_cipher, response_cipher
 from extproc.link.streams import Chunk, StreamReader, StreamWriter, serialized_head
-from extproc.message import Buffer
+from extproc.message import Buffer, value
 
 MEDIA_WHOLE: Final = "application/privatelink"
 MEDIA_STREAM: Final = "application/privatelink-stream"
@@ -66,7 +66,7 @@ class ResponseSealer:
         return cipher
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OpenedRequest:
     """An inner request as it came out of its envelope, not yet validated, and the sealer of its answer."""
 

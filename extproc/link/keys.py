@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Self, final
 
 from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from extproc.errors import Code, LinkError
 from extproc.link import base64url
 from extproc.link.secret import Secret
-from extproc.link.suites import HPKE, Kem, hkdf
+from extproc.link.suites import HPKE, Kem, expand, extract, hkdf
 
 KEY_ID_LENGTH: Final = 8
 _MLKEM768_PUBLIC_LENGTH: Final = 1184
@@ -38,6 +38,15 @@ class LinkKey(Secret):
     """32 bytes that every message key of one link secret is derived from. Never printed."""
 
     raw: bytes
+    _prk: bytes = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # HKDF's first step (RFC 5869, 2.2) is the same for all messages.
+        object.__setattr__(self, "_prk", extract(salt=b"", ikm=self.raw))
+
+    def expand(self, info: bytes, length: int) -> bytes:
+        """`length` bytes for one use, which `info` names."""
+        return expand(self._prk, info=info, length=length)
 
     def __repr__(self) -> str:
         return "LinkKey(hidden)"

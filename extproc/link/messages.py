@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError, Message
 from extproc.errors import Code, LinkError
 
 _LONGEST_VARINT: Final = 5  # bytes, of a length
+_SHORT: Final = tuple(bytes([value]) for value in range(0x80))
 
 
 def parse(message: Message, serialized: bytes) -> None:
@@ -21,6 +22,10 @@ def parse(message: Message, serialized: bytes) -> None:
 
 def varint(value: int) -> bytes:
     """A number as protobuf writes lengths."""
+    if value < 0x80:
+        return _SHORT[value]
+    if value < 0x4000:
+        return bytes((value & 0x7F | 0x80, value >> 7))
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

@@ -10,7 +10,6 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from extproc.errors import Code, LinkError
 from extproc.link.keys import LinkKey
-from extproc.link.suites import hkdf
 from extproc.message import Buffer
 
 NONCE_LENGTH: Final = 16
@@ -64,8 +63,9 @@ def response_cipher(
 
 
 def _cipher(link_key: LinkKey, label: bytes, form: Form, *nonces: bytes) -> SegmentCipher:
-    if any(len(nonce) != NONCE_LENGTH for nonce in nonces):  # else bytes could move between two nonces
-        raise ValueError(f"expected nonces of {NONCE_LENGTH} bytes")
-    info = label + b"\x00" + bytes([form]) + b"".join(nonces)
-    okm = hkdf(salt=b"", ikm=link_key.raw, info=info, length=44)
+    for nonce in nonces:
+        if len(nonce) != NONCE_LENGTH:  # else bytes could move between two nonces
+            raise ValueError(f"expected nonces of {NONCE_LENGTH} bytes")
+    info = b"%b\x00%c%b" % (label, form, b"".join(nonces))
+    okm = link_key.expand(info, 44)
     return SegmentCipher(okm[:32], okm[32:])

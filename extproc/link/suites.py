@@ -7,7 +7,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 SECRET_LENGTH: Final = 32
 _TAG_LENGTH: Final = 16
@@ -39,3 +39,13 @@ HPKE: Final = {
 def hkdf(*, salt: bytes, ikm: bytes, info: bytes, length: int) -> bytes:
     """HKDF-SHA256 (RFC 5869), extract and expand."""
     return HKDF(algorithm=SHA256(), length=length, salt=salt, info=info).derive(ikm)
+
+
+def extract(*, salt: bytes, ikm: bytes) -> bytes:
+    """HKDF-SHA256's first step: a pseudorandom key."""
+    return HKDF.extract(SHA256(), salt, ikm)
+
+
+def expand(prk: bytes, *, info: bytes, length: int) -> bytes:
+    """HKDF-SHA256's second step."""
+    return HKDFExpand(SHA256(), length, info).derive(prk)

@@ -24,7 +24,7 @@ _MAX_ORIGIN: Final = 300  # a host name has at most 253 characters
 _DEFAULT_PORTS: Final = re.compile(r"http://.*:80|https://.*:443")
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'+.^_`|~-]+")  # a token, but for "*", which CORS reads as all
 
-_VARY: Final = b"origin"
+_VARY_ALONE: Final = Headers([("vary", b"origin")])
 _PREFLIGHT_VARY: Final = b"origin, access-control-request-method, access-control-request-headers"
 
 
@@ -82,13 +82,12 @@ def preflight(policy: CorsPolicy, request: Headers) -> Headers:
 
 def answer_headers(policy: CorsPolicy, origin: str | None) -> Headers:
     """The CORS headers of any other answer; for a forbidden origin, or none, `vary` alone."""
-    vary = Headers([("vary", _VARY)])
     if origin is None or not is_allowed(policy, origin):
-        return vary
+        return _VARY_ALONE
     exposed: list[Field] = []
     if policy.expose:
         exposed.append(("access-control-expose-headers", _listed(name.lower() for name in policy.expose)))
-    return vary.adding(*_grant(policy, origin), *exposed)
+    return _VARY_ALONE.adding(*_grant(policy, origin), *exposed)
 
 
 def _grant(policy: CorsPolicy, origin: str) -> list[Field]:

@@ -30,6 +30,8 @@ def rewrite(headers: Headers, peer: str, scheme: str | None = None) -> Headers:
     In their place x-forwarded-for is `peer`, an IP address without port or brackets, as Envoy writes it; and
     x-forwarded-proto is `scheme` if given: the inner one, since the upstream is to see the inner request.
     """
-    honest = headers.where(lambda name: name not in CLAIMS and not name.startswith(FAMILIES))
-    truth = honest.adding(("x-forwarded-for", peer.encode()))
-    return truth if scheme is None else truth.adding(("x-forwarded-proto", scheme.encode()))
+    fields = [pair for pair in headers if pair[0] not in CLAIMS and not pair[0].startswith(FAMILIES)]
+    fields.append(("x-forwarded-for", peer.encode()))
+    if scheme is not None:
+        fields.append(("x-forwarded-proto", scheme.encode()))
+    return Headers.of(fields)

@@ -5,13 +5,12 @@
     upstream -> inner response  `to_inner_response`, `to_inner_trailers`
     upstream -> outer response  nothing: `outer_response` is built of the gateway's own parts
 
-Each gives the whole list that the next party is to see. `removals` says what has to go from the list that
-Envoy holds, so that nothing else is left.
+Each gives the whole list that the next party is to see: nothing else of what Envoy holds is left.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 from extproc.errors import Code, LinkError
@@ -48,15 +47,15 @@ def carry_over(outer: Headers, inner: Headers) -> Headers:
 
 def to_upstream(inner: Headers) -> Headers:
     """The fields of the request that the upstream gets, but for pseudo-headers, content-length and host."""
-    crosses = _end_to_end(inner)
-    return inner.where(lambda name: crosses(name) and name not in _OF_THE_ENVELOPE)
+    dropped = _OF_THE_ENVELOPE | _of_the_connection(inner)
+    return Headers.of([pair for pair in inner if _crosses(pair[0], dropped)])
 
 
 def to_inner_response(response: Headers) -> Headers:
     """The upstream's fields as they go inside the seal: all that is end to end, and that a client accepts."""
-    crosses = _end_to_end(response)
-    fields = ((name, value.strip(b" \t")) for name, value in response if crosses(name))
-    return Headers(pair for pair in fields if is_field(*pair) and not pair[0].startswith("x-envoy-"))
+    dropped = _of_the_connection(response)
+    fields = [(name, value.strip(b" \t")) for name, value in response if _crosses(name, dropped)]
+    return Headers.of([pair for pair in fields if is_field(*pair) and not pair[0].startswith("x-envoy-")])
 
 
 def to_inner_trailers(trailers: Headers) -> Headers:
@@ -76,13 +75,7 @@ def outer_response(
     fields += [("set-cookie", line) for line in cookies]
     if request_id is not None:
         fields.append((_REQUEST_ID, request_id))
-    return Headers(fields)
-
-
-def removals(before: Headers, after: Headers) -> tuple[str, ...]:
-    """The names in `before` that have to go on the way to `after`; pseudo-headers never have to."""
-    names = dict.fromkeys(name for name, _ in before if not name.startswith(":"))
-    return tuple(name for name in names if name not in after)
+    return Headers.of(fields)
 
 
 def from_browser(outer: Headers) -> bool:
@@ -90,8 +83,13 @@ def from_browser(outer: Headers) -> bool:
     return "origin" in outer or "sec-fetch-site" in outer
 
 
-def _end_to_end(headers: Headers) -> Callable[[str], bool]:
-    """Whether an intermediary forwards a name, given what `connection` lists (RFC 9110, 7.6.1)."""
+def _of_the_connection(headers: Headers) -> frozenset[str]:
+    """The names that no intermediary forwards, with those that `connection` lists (RFC 9110, 7.6.1)."""
+    if "connection" not in headers:
+        return _HOP_BY_HOP
     options = b",".join(headers.get_all("connection")).decode("latin-1").lower().split(",")
-    dropped = _HOP_BY_HOP.union(option.strip(" \t") for option in options)
-    return lambda name: name not in dropped and not name.startswith(_NEVER_CROSS)
+    return _HOP_BY_HOP.union(option.strip(" \t") for option in options)
+
+
+def _crosses(name: str, dropped: frozenset[str]) -> bool:
+    return name not in dropped and not name.startswith(_NEVER_CROSS)

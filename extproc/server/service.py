@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -15,7 +14,7 @@ from extproc import envoy_api
 from extproc.envoy_api import Reply
 from extproc.errors import ExtprocError
 from extproc.exchange.actions import Action, CheckReplay, CheckStore, Log, Reset
-from extproc.exchange.events import Event, ReplayChecked, RequestHeaders, StoreChecked
+from extproc.exchange.events import Event, ReplayChecked, StoreChecked
 from extproc.exchange.exchange import Exchange
 from extproc.exchange.gateway import Gateway
 from extproc.exchange.machine import ProtocolError
@@ -63,21 +62,13 @@ class Service:
         return Stream(self)
 
 
-class _Counted(NamedTuple):
-    """As what a stream is counted, as long as it is open."""
-
-    exchange: bool = False
-    stream: bool = False
-
-
 class Stream:
     """Carries one exchange. `receive` for each message, then `close`, once."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._exchange = Exchange(service.gateway, os.urandom, service.has_room)
-        self._request_id: str | None = None
-        self._counted = _Counted()
+        self._is_open = self._is_stream = False  # as the service has counted it
 
     def receive(self, message: bytes) -> list[Reply]:
         """The replies to one serialized ProcessingRequest.
@@ -89,24 +80,22 @@ class Stream:
         except ProtocolError as error:
             raise StreamError(str(error)) from error
         finally:
-            self._count(_Counted(self._exchange.is_open(), self._exchange.is_stream()))
+            self._count(self._exchange.is_open(), self._exchange.is_stream())
         replies = map(envoy_api.reply, actions)
         return [reply for reply in replies if reply is not None]
 
     def close(self) -> None:
         """Envoy has sent all that it will. Raises StreamError when it is still owed an answer."""
-        self._count(_Counted())
+        self.abandon()
         if self._exchange.is_open():
             raise StreamError("the stream ended before the exchange did")
 
     def abandon(self) -> None:
         """The stream was cancelled: nobody waits for an answer."""
-        self._count(_Counted())
+        self._count(False, False)
 
     def _actions(self, event: Event) -> list[Action]:
         service, actions = self._service, []
-        if isinstance(event, RequestHeaders):
-            self._request_id = event.headers.text("x-request-id")
         for action in self._exchange.receive(event, service.now_ms()):
             match action:
                 case CheckReplay(exchange_id, sent_at_ms, key_created_at):
@@ -116,7 +105,7 @@ class Stream:
                 case CheckStore():
                     actions += self._actions(StoreChecked(self._can_tell(service.now_ms())))
                 case Log(name, detail):
-                    service.log.info(name, detail=detail, request_id=self._request_id)
+                    service.log.info(name, detail=detail, request_id=self._exchange.request_id)
                 case Reset(reason):
                     raise StreamResetError(reason)
                 case _:
@@ -129,7 +118,7 @@ class Stream:
         settled = is_settled(now_ms, store.created_at_ms, keyring.newest_created_at())
         return settled and store.can_tell(now_ms)
 
-    def _count(self, now: _Counted) -> None:
-        self._service.open_exchanges += now.exchange - self._counted.exchange
-        self._service.open_streams += now.stream - self._counted.stream
-        self._counted = now
+    def _count(self, is_open: bool, is_stream: bool) -> None:
+        self._service.open_exchanges += is_open - self._is_open
+        self._service.open_streams += is_stream - self._is_stream
+        self._is_open, self._is_stream = is_open, is_stream

@@ -86,6 +86,7 @@ class LmdbStore:
 
     def __init__(self, folder: Path, capacity: int, now_ms: int, boot_id: str | None = None) -> None:
         self._capacity = capacity
+        self._next_purge_ms = 0  # no id is to be forgotten before: other workers add none that is
         self._log = structlog.get_logger("extproc.replay")
         try:
             file = private_folder(folder) / f"{boot_id or _read_boot_id()}.mdb"
@@ -150,9 +151,16 @@ class LmdbStore:
         return Verdict.FRESH
 
     def _purge(self, txn: lmdb.Transaction[bytes], now_ms: int) -> None:
+        if now_ms < self._next_purge_ms:
+            return
         with txn.cursor(self._by_expiry) as oldest:
             for _ in range(_PURGED_PER_CHECK):
-                if not oldest.first() or oldest.key()[: _U64.size] > _U64.pack(now_ms):
+                if not oldest.first():
+                    self._next_purge_ms = now_ms + KEEP_MS
+                    return
+                (expires_at_ms,) = _U64.unpack_from(oldest.key())
+                if expires_at_ms > now_ms:
+                    self._next_purge_ms = expires_at_ms
                     return
                 txn.delete(oldest.key()[_U64.size :], db=self._ids)
                 oldest.delete()

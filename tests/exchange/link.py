@@ -121,6 +121,12 @@ class Client:
         return seal_stream(self.secret, request, nonce=os.urandom(16))
 
 
+def gone(action: Forward | Respond) -> set[str]:
+    """The names that Envoy holds, and that the message which takes the place of its own has not."""
+    after = (action.request if isinstance(action, Forward) else action.response).headers
+    return {name for name, _ in action.before if name not in after and not name.startswith(":")}
+
+
 def random(length: int) -> bytes:
     return bytes(range(length))
 

@@ -19,6 +19,7 @@ from tests.exchange.link import (
     SHOP,
     answering,
     given,
+    gone,
     inner,
     only_answer,
     outer,
@@ -57,7 +58,7 @@ def test_the_reply_to_the_headers_waits_for_segment_0() -> None:
         ("x-forwarded-proto", b"https"),
         ("x-link-opened", b"1"),
     }
-    assert set(forward.remove) == {"accept", "content-type"}
+    assert gone(forward) == {"accept", "content-type"}
     assert forward.metadata["outcome"] == "opened"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -86,12 +85,13 @@ def validate_request(inner: pb.InnerRequest, rules: ValidationRules, *, streamed
     `streamed`: its body comes in chunks, for the caller to count against `content-length`.
     """
     check_exchange_id(inner)
-    _check_line(inner)
-    path = _checked_path(inner.path, rules)
+    method, scheme, authority, target = inner.method, inner.scheme, inner.authority, inner.path
+    _check_line(method, scheme, authority, target)
+    path = _checked_path(target, rules)
     _check_client(inner)
     headers = _checked_headers(inner.headers)
     _check_single_fields(headers, inner, streamed=streamed)
-    return Request(inner.method, inner.scheme, inner.authority, path, Headers(headers), inner.body)
+    return Request(method, scheme, authority, path, Headers.of(headers), inner.body)
 
 
 def validate_trailers(trailers: Sequence[pb.Header]) -> None:
@@ -103,16 +103,16 @@ def _bad(reason: str) -> LinkError:
     return LinkError(Code.BAD_REQUEST, reason)
 
 
-def _check_line(inner: pb.InnerRequest) -> None:
-    lengths = (len(inner.method), len(inner.authority), len(inner.path))
-    if any(map(operator.gt, lengths, (_MAX_METHOD, _MAX_AUTHORITY, _MAX_PATH))):
-        raise _bad(f"a method, authority or path of {max(lengths)} characters")
-    if not _TOKEN.fullmatch(inner.method) or inner.method.upper() in _REFUSED_METHODS:
+def _check_line(method: str, scheme: str, authority: str, target: str) -> None:
+    if len(method) > _MAX_METHOD or len(authority) > _MAX_AUTHORITY or len(target) > _MAX_PATH:
+        longest = max(len(method), len(authority), len(target))
+        raise _bad(f"a method, authority or path of {longest} characters")
+    if not _TOKEN.fullmatch(method) or method.upper() in _REFUSED_METHODS:
         raise _bad("method")
-    if inner.scheme not in {"http", "https"}:
+    if scheme not in {"http", "https"}:
         raise _bad("scheme")
-    authority = _AUTHORITY.fullmatch(inner.authority)
-    if authority is None or int(authority[1] or 0) > 65_535:
+    parts = _AUTHORITY.fullmatch(authority)
+    if parts is None or int(parts[1] or 0) > 65_535:
         raise _bad("authority")
 
 
@@ -129,7 +129,7 @@ def _checked_path(target: str, rules: ValidationRules) -> str:
         raise _bad("path has a percent sign that escapes nothing")
     path = _ESCAPE.sub(_unescape_unreserved, escaped)
     decoded = _ENCODED_SLASH.sub("/", path)  # as an upstream reads it that needs encoded slashes
-    if "//" in decoded or any(map(_DOT_SEGMENT.fullmatch, decoded.split("/"))):
+    if "//" in decoded or ("/." in decoded and any(map(_DOT_SEGMENT.fullmatch, decoded.split("/")))):
         raise _bad("path has an empty or a dot segment")
     forbidden = _ENCODED_BACKSLASH_OR_NUL if rules.allow_encoded_slash else _ENCODED_SEPARATOR_OR_NUL
     if forbidden.search(path):

@@ -7,8 +7,7 @@ import sys
 from collections.abc import Coroutine
 from typing import TypeVar
 
-from bench.processes import ChildError
-from extproc.errors import UserError
+from extproc.errors import ExtprocError, UserError
 from extproc.server import signals
 
 T = TypeVar("T")
@@ -17,7 +16,7 @@ T = TypeVar("T")
 def run(work: Coroutine[object, object, T]) -> T:
     """What `work` returns. A signal cancels it, which ends all that it has started, and exits with 130.
 
-    One sentence, and exit code 2, for what the user can mend; 1 for a process that failed.
+    One sentence, and exit code 2, for what the user can mend; 1 for what failed, or found what must not be.
     """
     results: list[T] = []
 
@@ -29,7 +28,7 @@ def run(work: Coroutine[object, object, T]) -> T:
 
     try:
         signals.run(until)
-    except (UserError, ChildError) as error:
+    except ExtprocError as error:
         print(f"bench: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UserError) else 1)
     if not results:

@@ -86,7 +86,7 @@ async def _kills(stage: Stage, scale: Scale) -> list[str]:
     async with running("bench.steady", as_argument(task)) as client:
         await client.line()
         for _ in range(scale.kills):
-            if not await _all_serve(stage):
+            if not await stage.all_serve(_WORKERS, _BACK_S):
                 return [f"a worker that was killed does not serve again within {_BACK_S} s"]
             await asyncio.sleep(secrets.randbelow(500) / 1000)  # into transfers that are under way
             os.kill(secrets.choice(stage.worker_pids), signal.SIGKILL)
@@ -96,16 +96,6 @@ async def _kills(stage: Stage, scale: Scale) -> list[str]:
     _say(f"{scale.kills} kills: {outcomes['whole']} transfers whole; cut: {_figures(cut) or 'none'}")
     found = [f"{times} transfers: {error}" for error, times in outcomes["wrong"].items()]
     return found + ([] if cut else ["no kill cut a transfer"]) + await still_open(stage)
-
-
-async def _all_serve(stage: Stage) -> bool:
-    """Whether all workers run, and Envoy knows; it is waited for."""
-    deadline = time.monotonic() + _BACK_S
-    while time.monotonic() < deadline:
-        if len(stage.worker_pids) == await stage.healthy_workers() == _WORKERS:
-            return True
-        await asyncio.sleep(0.05)
-    return False
 
 
 async def still_open(stage: Stage) -> list[str]:

@@ -1,60 +1,72 @@
-"""The gateway that is measured: a real Envoy, real workers and the origin, in a folder of their own."""
+"""The gateway that is measured: a real Envoy, a service behind it, the origin, in a folder of their own."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import json
 import os
-import socket
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
-import trustme
 
 from bench import proc
-from bench.processes import Child, running
+from bench.processes import ChildError, running
+from bench.props import furnish
+from bench.services import Kind, Service, config_file, started
 from bench.target import Target
-from extproc.bootstrap.build import bootstrap, to_yaml
+from bench.turns import Link
+from bench.unfiltered import without_filter
+from extproc.bootstrap.build import bootstrap
+from extproc.bootstrap.dump import dump, fields
 from extproc.bootstrap.find import find_envoy
 from extproc.bootstrap.run import Envoy
 from extproc.config.load import load
 
-# One route for both ways: what differs between them is the link, and nothing else.
-_GATEWAY: Final = """\
-listen: 127.0.0.1:{port}
-admin: 127.0.0.1:0
-link: {{ origins: ["{link}"] }}
-upstreams: {{ origin: {{ endpoints: ["127.0.0.1:{origin}"] }} }}
-routes: [{{ host: 127.0.0.1, upstream: origin, access: any }}]
-workers: {workers}
-log: {{ access: "" }}
-"""
-_TLS: Final = "tls: { certificate: server.pem, private_key: server.key }\n"
 _ACTIVE: Final = {
     "requests of clients in Envoy": "http.ingress.downstream_rq_active",
     "streams from Envoy to workers": "cluster.ext_proc.upstream_rq_active",
     "requests from Envoy to the upstream": "cluster.upstream_origin.upstream_rq_active",
 }
+_FOUND_S: Final = 10.0  # for Envoy to find healthy what listens
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Stage:
-    """All that runs."""
+    """What stays, and the service that is behind it just now."""
 
     target: Target
+    folder: Path
     envoy: Envoy
     envoy_pid: int
-    gateway: Child  # `extproc serve`
     origin: str  # where it can be asked without Envoy
-    log: Path  # of the workers
+    workers: int
+    service: Service | None = None
+
+    @contextlib.asynccontextmanager
+    async def serving(self, kind: Kind) -> AsyncIterator[None]:
+        """A service of this kind, which Envoy has found healthy, until the block ends. ChildError."""
+        workers = 1 if kind == "bare" else self.workers
+        try:
+            async with started(kind, self.folder) as self.service:
+                if not await self.all_serve(workers, _FOUND_S):
+                    raise ChildError(f"Envoy has not found {workers} healthy workers in {_FOUND_S:.0f} s")
+                yield
+        finally:
+            self.service = None
+
+    @property
+    def link(self) -> Link:
+        """For clients that fetch no directory: the bare service has none."""
+        return Link(self.target.link, (self.folder / "keys/directory.bin").read_bytes().hex())
 
     @property
     def worker_pids(self) -> list[int]:
-        return proc.children(self.gateway.pid)
+        return [] if self.service is None else self.service.pids
 
     def processes(self) -> dict[int, str]:
         """Whose memory counts."""
@@ -74,10 +86,6 @@ class Stage:
         found = {name: await self.envoy.admin.counter(stat) for name, stat in _ACTIVE.items()}
         return found | {"requests at the upstream": (await self.upstream())["active"]}
 
-    async def healthy_workers(self) -> int:
-        """As Envoy sees them."""
-        return await self.envoy.admin.counter("cluster.ext_proc.membership_healthy")
-
     async def upstream(self) -> dict[str, int]:
         """The origin's own counts."""
         async with httpx.AsyncClient() as client:
@@ -86,61 +94,56 @@ class Stage:
 
     async def end_workers(self) -> list[dict[str, Any]]:
         """And give what they have logged."""
-        await self.gateway.stop()
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [] if self.service is None else await self.service.end()
+
+    async def all_serve(self, workers: int, within_s: float) -> bool:
+        """Whether so many run, and Envoy finds them healthy; it is waited for."""
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            healthy = await self.envoy.admin.counter("cluster.ext_proc.membership_healthy")
+            if len(self.worker_pids) == healthy == workers:
+                return True
+            await asyncio.sleep(0.02)
+        return False
+
+
+@contextlib.asynccontextmanager
+async def set_up(*, workers: int = 1, threads: int = 1, tls: bool = False) -> AsyncIterator[Stage]:
+    """All but a service started, and ended with the block. `threads`: Envoy's. UserError."""
+    proc.check_system()
+    async with contextlib.AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="extproc-bench-")))
+        origin = await (await stack.enter_async_context(running("bench.origin"))).line()
+        target = await furnish(folder, origin, workers, tls=tls)
+        config = fields(bootstrap(load(config_file(folder, "wire"))))
+        envoy, pid = await stack.enter_async_context(_envoy(config, folder, threads))
+        yield Stage(target, folder, envoy, pid, f"http://127.0.0.1:{origin}", workers)
 
 
 @contextlib.asynccontextmanager
 async def raised(*, workers: int = 1, threads: int = 1, tls: bool = False) -> AsyncIterator[Stage]:
-    """Everything started, and ended with the block. `threads`: Envoy's. UserError."""
-    proc.check_system()
+    """The whole gateway, as it is deployed. UserError."""
+    async with set_up(workers=workers, threads=threads, tls=tls) as stage, stage.serving("wire"):
+        yield stage
+
+
+@contextlib.asynccontextmanager
+async def unfiltered(stage: Stage) -> AsyncIterator[Stage]:
+    """Another Envoy for the same upstream, whose configuration lacks the filter and nothing else."""
+    config = without_filter(fields(bootstrap(load(config_file(stage.folder, "wire")))))
+    (listener,) = config["static_resources"]["listeners"]
+    listener["address"]["socket_address"]["port_value"] = 0  # the other one's is taken
+    async with _envoy(config, stage.folder, threads=1) as (envoy, pid):
+        target = Target("http://{}:{}".format(*envoy.address), root="", is_sealed=False)
+        yield Stage(target, stage.folder, envoy, pid, stage.origin, stage.workers)
+
+
+@contextlib.asynccontextmanager
+async def _envoy(config: dict[str, Any], folder: Path, threads: int) -> AsyncIterator[tuple[Envoy, int]]:
+    """It, and its process: the one that is new among ours."""
+    envoy, before = Envoy(find_envoy(None), on_log=lambda _line: None), proc.children(os.getpid())
     async with contextlib.AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="extproc-bench-")))
-        port, file, log = _free_port(), folder / "gateway.yaml", folder / "workers.log"
-        origin = await (await stack.enter_async_context(running("bench.origin"))).line()
-        link = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
-        settings = _GATEWAY.format(port=port, link=link, origin=origin, workers=workers)
-        file.write_text(settings + (_TLS if tls else ""))
-        authority = _certify(folder) if tls else ""
-        root = await _make_keys(file)
-        gateway = await stack.enter_async_context(running("extproc", "serve", "-c", str(file), log=log))
-        await gateway.line()
-        envoy = Envoy(find_envoy(None), on_log=lambda _line: None)
         stack.push_async_callback(envoy.stop)
-        pid = await _start(envoy, file, threads)
-        yield Stage(Target(link, root, authority), envoy, pid, gateway, f"http://127.0.0.1:{origin}", log)
-
-
-def _free_port() -> int:
-    """A port where nobody listens: the link's origin has to be known before Envoy can choose one."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
-def _certify(folder: Path) -> str:
-    """A certificate for loopback and its key; where their authority's is."""
-    authority = trustme.CA()
-    certificate = authority.issue_cert("127.0.0.1")
-    certificate.private_key_pem.write_to_path(folder / "server.key")
-    for number, blob in enumerate(certificate.cert_chain_pems):
-        blob.write_to_path(folder / "server.pem", append=number > 0)
-    authority.cert_pem.write_to_path(folder / "authority.pem")
-    (folder / "server.key").chmod(0o600)
-    return str(folder / "authority.pem")
-
-
-async def _make_keys(config: Path) -> str:
-    """The root that clients pin."""
-    root = config.with_name("root.pem")
-    command = ("keys", "init", "-c", str(config), "--root", str(root), "--json")
-    async with running("extproc", *command) as making:
-        roots: list[str] = (await making.result())["roots"]
-    return roots[0]
-
-
-async def _start(envoy: Envoy, config: Path, threads: int) -> int:
-    """Its process: the one that is new among ours."""
-    before = proc.children(os.getpid())
-    await envoy.start(to_yaml(bootstrap(load(config))), config.parent, log_level="error", concurrency=threads)
-    (pid,) = set(proc.children(os.getpid())) - set(before)
-    return pid
+        await envoy.start(dump(config), folder, log_level="error", concurrency=threads)
+        (pid,) = set(proc.children(os.getpid())) - set(before)
+        yield envoy, pid

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from bench.rows import Row
+from bench.scale import Row
 
-_NAME_WIDTH: Final = 18  # of the longest name
+_NAME_WIDTH: Final = 30  # of the longest name
 _LEAST_WIDTH: Final = 9
 
 

@@ -1,176 +1,124 @@
 """`python -m bench.whole TASK`: whole exchanges, by a client that has sealed all of them beforehand.
 
-It speaks the protocol as an SDK does (docs/protocol.md, section 6): a fresh nonce and exchange id each, and a
-secret of its own for each connection. While the clock runs it only writes, reads and counts; every answer is
-opened and looked at when the clock has stopped.
+It speaks the protocol as an SDK does. While a clock runs it only writes, reads and counts; every answer is
+opened and looked at when the clocks have stopped.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
-import os
 import sys
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import urlsplit
+from dataclasses import dataclass
+from typing import Any, Final
 
-import httpx
-
-from bench import content
+from bench import loop
+from bench.carrier import Carrier, connected
 from bench.figures import percentile
+from bench.proc import CpuClock
 from bench.processes import read
-from bench.target import Target
-from bench.wire import End, Head, MessageReader
-from extproc.link.directory import decode
-from extproc.link.envelope import MEDIA_WHOLE, LinkSecret, ResponseOpener, seal_request
-from extproc.link.keys import PublicKey
-from extproc.link.pb import privatelink_pb2 as pb
+from bench.turns import AnswerError, Link, Sender, Turn, Way, read_answer
+
+_US_PER_S: Final = 1_000_000
+_MS_PER_S: Final = 1000
+_SEALED_COOKIE: Final = b"__Secure-pl-"
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """`exchanges` on each of `connections`, one after the other; `size` bytes of body each way."""
+    """`alone` exchanges on a single connection, one after the other, then `busy` on `connections` at once.
 
-    target: Target
+    `size`: bytes of body each way. `with_cookie`: each request brings a sealed cookie, each answer sets it
+    anew. `service`, `envoy`: the processes whose CPU is counted while it is busy.
+    """
+
+    link: Link
+    way: Way
     connections: int
-    exchanges: int
+    busy: int
+    alone: int
     size: int
+    with_cookie: bool
+    service: list[int]
+    envoy: int
 
 
-@dataclass(slots=True)
-class Turn:
-    """One exchange: what is sent, and what came of it."""
+class Client:
+    """One connection, and who seals for it."""
 
-    request: bytes
-    opener: ResponseOpener
-    began: float = 0.0
-    latency_s: float = 0.0
-    line: str = ""
-    body: bytearray = field(default_factory=bytearray)
+    def __init__(self, task: Task, carrier: Carrier) -> None:
+        self._sender = Sender(task.link, task.way, task.size, "/visits" if task.with_cookie else "/bytes")
+        self._carrier = carrier
+        self._with_cookie = task.with_cookie
+        self._cookie = ""
+        self._carried: list[Turn] = []
+        self._ready: list[Turn] = []
 
+    async def begin(self) -> None:
+        """One exchange: all on its way is connected then, and whoever opens envelopes knows the secret."""
+        first = self._sender.turn()
+        await self._carrier.carry([first])
+        self._check(first, visits=1)
+        self._cookie = (first.head.get(b"set-cookie") or b"").partition(b";")[0].decode()
 
-class Sealer:
-    """Seals what one connection will send."""
+    def seal(self, count: int) -> None:
+        """What `carry` will carry."""
+        self._ready = [self._sender.turn(self._cookie) for _ in range(count)]
 
-    def __init__(self, task: Task, key: PublicKey) -> None:
-        self._size = task.size
-        self._host = urlsplit(task.target.link).netloc
-        self._secret = LinkSecret.draw(key, os.urandom(32))
-        self._binding = os.urandom(32)
-        self._body = b"".join(content.pieces(task.size))
+    def carry(self) -> asyncio.Future[None]:
+        self._carried += self._ready
+        return self._carrier.carry(self._ready)
 
-    def turn(self) -> Turn:
-        sealed, opener = seal_request(self._secret, self._inner(), nonce=os.urandom(16))
-        head = (
-            f"POST /_link HTTP/1.1\r\nhost: {self._host}\r\ncontent-type: {MEDIA_WHOLE}\r\n"
-            f"content-length: {len(sealed)}\r\n\r\n"
-        )
-        return Turn(head.encode() + sealed, opener)
+    def latencies_s(self) -> list[float]:
+        """Of the last that were carried."""
+        return [turn.latency_s for turn in self._ready]
 
-    def _inner(self) -> pb.InnerRequest:
-        return pb.InnerRequest(
-            method="POST",
-            scheme="http",
-            authority=self._host,
-            path=f"/bytes?n={self._size}",
-            headers=[pb.Header(name="content-type", value=b"application/octet-stream")],
-            body=self._body,
-            sent_at_ms=time.time_ns() // 1_000_000,
-            exchange_id=os.urandom(16),
-            accept_stream=True,
-            cookie_binding=self._binding,
-        )
+    def check(self) -> None:
+        """Raises AnswerError for an exchange that did not come off, LinkError for what does not open."""
+        for turn in self._carried:
+            self._check(turn, visits=2)
 
-
-class Connection(asyncio.Protocol):
-    """Carries its turns one after the other, as fast as they are answered."""
-
-    def __init__(self, turns: Iterable[Turn]) -> None:
-        self.done = asyncio.get_running_loop().create_future()
-        self._turns = iter(turns)
-        self._turn: Turn | None = None
-        self._reader = MessageReader()
-        self._transport: asyncio.WriteTransport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.WriteTransport):
-            self._transport = transport
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self.done.done():
-            self.done.set_exception(exc or ConnectionResetError("Envoy hung up"))
-
-    def start(self) -> None:
-        """Send the next request, if there is one."""
-        self._turn = next(self._turns, None)
-        if self._turn is None or self._transport is None:
-            self.done.set_result(None)
-            return
-        self._turn.began = time.perf_counter()
-        self._transport.write(self._turn.request)
-
-    def data_received(self, data: bytes) -> None:
-        for event in self._reader.receive(data):
-            turn = self._turn
-            if turn is None:
-                raise ValueError("an answer to nothing")
-            match event:
-                case Head(line):
-                    turn.line = line
-                case End():
-                    turn.latency_s = time.perf_counter() - turn.began
-                    self.start()
-                case piece:
-                    turn.body += piece
+    def _check(self, turn: Turn, visits: int) -> None:
+        answer = read_answer(turn)
+        if (answer.outcome, answer.size) != ("200", self._sender.answer_size):
+            raise AnswerError(f"answered with {answer.outcome} and {answer.size} bytes")
+        if self._with_cookie:
+            outside = turn.head.get(b"set-cookie") or b""
+            if answer.cookies != [b"visits=%d; Path=/" % visits] or not outside.startswith(_SEALED_COOKIE):
+                raise AnswerError(f"the upstream set {answer.cookies} and not its {visits}. visit, sealed")
 
 
-async def run(task: Task, turns: list[list[Turn]]) -> float:
-    """Carry all turns, those of each connection by itself. Seconds, connecting apart."""
-    connections = [await connected(task.target.link, own) for own in turns]
+async def measured(task: Task) -> dict[str, Any]:
+    clients = [Client(task, await connected(task.link.origin)) for _ in range(task.connections)]
+    for client in clients:
+        await client.begin()
+    gc.disable()  # it would stop the clock's exchanges for what is no garbage
+    clients[0].seal(task.alone)
+    await clients[0].carry()
+    alone_ms = [latency_s * _MS_PER_S for latency_s in clients[0].latencies_s()]
+    for client in clients:
+        client.seal(task.busy // task.connections)
+    figures = await _busy(task, clients)
+    for client in clients:
+        client.check()
+    return {**figures, "p50_ms": percentile(alone_ms, 50), "p99_ms": percentile(alone_ms, 99)}
+
+
+async def _busy(task: Task, clients: list[Client]) -> dict[str, float]:
+    """All at once: how many a second, and the CPU of each."""
+    count = task.busy // task.connections * task.connections
+    clocks = {"service_cpu_us": CpuClock(task.service), "envoy_cpu_us": CpuClock([task.envoy])}
     began = time.perf_counter()
-    for connection in connections:
-        connection.start()
-    await asyncio.gather(*(connection.done for connection in connections))
-    return time.perf_counter() - began
-
-
-async def connected(link: str, turns: list[Turn]) -> Connection:
-    host, _, port = urlsplit(link).netloc.partition(":")
-    loop = asyncio.get_running_loop()
-    _, connection = await loop.create_connection(lambda: Connection(turns), host, int(port))
-    return connection
-
-
-def check(turn: Turn, size: int) -> None:
-    """Raises ValueError for an exchange that did not come off, LinkError for an answer that does not open."""
-    if not turn.line.startswith("HTTP/1.1 200"):
-        raise ValueError(f"answered outside the seal: {turn.line}")
-    inner = turn.opener.open(bytes(turn.body))
-    if (inner.fault, inner.status, len(inner.body)) != ("", 200, size):
-        raise ValueError(f"answered with {inner.fault or inner.status} and {len(inner.body)} bytes")
-
-
-def measure(task: Task) -> dict[str, Any]:
-    directory = decode(httpx.get(f"{task.target.link}/_link/keys").content)
-    sealers = [Sealer(task, directory.keys[0].key) for _ in range(task.connections)]
-    turns = [[sealer.turn() for _ in range(task.exchanges)] for sealer in sealers]
-    seconds = asyncio.run(run(task, turns))
-    carried = [turn for own in turns for turn in own]
-    for turn in carried:
-        check(turn, task.size)
-    latencies_ms = [turn.latency_s * 1000 for turn in carried]
-    return {
-        "exchanges_per_s": len(carried) / seconds,
-        "p50_ms": percentile(latencies_ms, 50),
-        "p99_ms": percentile(latencies_ms, 99),
-    }
+    await asyncio.gather(*(client.carry() for client in clients))
+    seconds = time.perf_counter() - began
+    cpu_us = {name: clock.seconds() / count * _US_PER_S for name, clock in clocks.items()}
+    return {"exchanges_per_s": count / seconds, **cpu_us}
 
 
 def main(argument: str) -> None:
-    print(json.dumps(measure(read(Task, argument))))
+    print(json.dumps(loop.run(measured(read(Task, argument)))))
 
 
 if __name__ == "__main__":

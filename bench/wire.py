@@ -12,10 +12,20 @@ _END_OF_LINE: Final = b"\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A start line, and the fields by their names in lower case."""
+    """A start line and the fields below it, as they came: nothing is read but what somebody asks for."""
 
-    line: str
-    fields: dict[str, str]
+    raw: bytes = b""  # without the empty line at its end
+
+    @property
+    def line(self) -> str:
+        return self.raw.partition(_END_OF_LINE)[0].decode("latin-1")
+
+    def get(self, name: bytes) -> bytes | None:
+        """The value of the first field of that name, which is in lower case; None: there is none."""
+        before, found, _ = self.raw.lower().partition(b"\r\n%b:" % name)
+        if not found:
+            return None
+        return self.raw[len(before) + len(found) :].partition(_END_OF_LINE)[0].strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +34,7 @@ class End:
 
 
 Event = Head | bytes | End
+_END: Final = End()
 
 
 class MessageReader:
@@ -49,14 +60,13 @@ class MessageReader:
         end = self._held.find(_END_OF_HEAD, self._at)
         if end < 0:
             return None
-        line, *rest = self._held[self._at : end].decode("latin-1").split("\r\n")
-        pairs = (field.partition(":") for field in rest)
-        fields = {name.lower(): value.strip() for name, _, value in pairs}
+        head = Head(self._held[self._at : end])
         self._at = end + len(_END_OF_HEAD)
-        self._left = int(fields.get("content-length", 0))
-        is_chunked = fields.get("transfer-encoding") == "chunked"
+        length = head.get(b"content-length")
+        self._left = int(length or 0)
+        is_chunked = length is None and head.get(b"transfer-encoding") == b"chunked"
         self._step = self._chunk_size if is_chunked else self._body
-        return Head(line, fields)
+        return head
 
     def _body(self) -> Event | None:
         return self._take() if self._left else self._end()
@@ -84,7 +94,7 @@ class MessageReader:
 
     def _end(self) -> End:
         self._step = self._head
-        return End()
+        return _END
 
     def _take(self) -> bytes | None:
         piece = self._held[self._at : self._at + self._left]

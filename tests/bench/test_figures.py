@@ -31,12 +31,12 @@ def test_a_heading_stands_above_rows_of_the_same_figures() -> None:
     first, second = {"name": "a", "p50_ms": 1.5}, {"name": "b", "p50_ms": 12345.0}
     other = {"name": "c", "exchanges_per_s": 2.0}
     assert [*lines(first, None), *lines(second, first), *lines(other, second)] == [
-        "name                   p50_ms",
-        "a                         1.5",
-        "b                      12,345",
+        "name                               p50_ms",
+        "a                                     1.5",
+        "b                                  12,345",
         "",
-        "name                exchanges_per_s",
-        "c                                 2",
+        "name                            exchanges_per_s",
+        "c                                             2",
     ]
 
 

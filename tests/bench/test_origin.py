@@ -42,7 +42,13 @@ async def test_it_tells_the_content_from_anything_else(client: httpx.AsyncClient
         {"received": 99_999, "is_right": False},
     ]
     assert (await client.post("/sink", content=wrong)).json() == {"received": 100_000}
-    assert (await client.get("/status")).json() == {"active": 0, "wrong": 2}
+    assert (await client.get("/status")).json() == {"active": 0, "wrong": 2, "asked": 4}
+
+
+async def test_it_counts_the_visits_of_a_cookie(client: httpx.AsyncClient) -> None:
+    for visit in (1, 2, 3):
+        answer = await client.post("/visits?n=5", content=b"body")
+        assert (answer.cookies["visits"], len(answer.content)) == (str(visit), 5)
 
 
 async def test_events_carry_the_clock_and_are_sent_at_once(client: httpx.AsyncClient) -> None:

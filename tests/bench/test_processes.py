@@ -75,6 +75,21 @@ def test_nothing_outlives_a_bench(
     until(lambda: not any(map(runs, pids)))
 
 
+def test_cpu_is_what_was_used_since_and_next_to_nothing_is_nothing() -> None:
+    own = proc.CpuClock([os.getpid()])
+    began = time.process_time()
+    while time.process_time() < began + 0.2:
+        pass
+    assert abs(own.seconds() - 0.2) < 0.1
+    with subprocess.Popen(["sleep", "60"]) as idle:
+        clock = proc.CpuClock([idle.pid])
+        time.sleep(0.01)
+        assert clock.seconds() == 0
+        idle.kill()
+    with pytest.raises(UserError, match=f"process {idle.pid} has ended"):
+        clock.seconds()
+
+
 def test_memory_is_what_is_resident_and_its_peak_can_be_reset() -> None:
     ballast = bytearray(64 * 2**20)
     ballast[:: 2**12] = b"x" * len(ballast[:: 2**12])

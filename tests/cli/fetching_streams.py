@@ -6,27 +6,16 @@ import asyncio
 import os
 import re
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from tests.cli.fetching import Shell
 from tests.e2e.by_hand import ByHand
-from tests.e2e.stack import SHOP, Stack, configuration, free_port, running
+from tests.e2e.stack import SHOP, Stack
 from tests.e2e.streaming import by_hand
-from tests.e2e.upstream import Upstream
 
 CONTROL = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
-
-
-@contextmanager
-def gateway(folder: Path) -> Iterator[Stack]:
-    """Its link is the address that Envoy listens on."""
-    listen = f"127.0.0.1:{free_port()}"
-    with Upstream() as upstream:
-        config = configuration(upstream, listen=listen, link={"origins": [f"http://{listen}"]})
-        with running(folder, upstream, config) as stack:
-            yield stack
 
 
 @asynccontextmanager

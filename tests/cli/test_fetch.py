@@ -9,8 +9,6 @@ from __future__ import annotations
 import gzip
 import signal
 import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +18,7 @@ from extproc.errors import UserError
 from extproc.link.pb import privatelink_pb2 as pb
 from tests.cli.fetching import BYTES, Shell, answer, fields, start
 from tests.client.gateway import SHOP, Gateway, answering, problem
-from tests.client.sockets import listening, raw
-
-
-@pytest.fixture
-def gateway() -> Gateway:
-    return Gateway(lambda: time.time_ns() // 1_000_000)
-
-
-@pytest.fixture
-def run(gateway: Gateway) -> Iterator[Shell]:
-    with listening(gateway) as origin:
-        yield Shell(origin, str(gateway.root.public))
+from tests.client.sockets import raw
 
 
 @pytest.mark.parametrize("streams", [False, True])

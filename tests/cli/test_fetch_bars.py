@@ -8,29 +8,15 @@ from __future__ import annotations
 import asyncio
 import re
 from asyncio.subprocess import PIPE
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.cli.fetching_streams import Terminal, fetching, gateway, write
+from tests.cli.fetching_streams import Terminal, fetching, write
 from tests.e2e.by_hand import ByHand
 from tests.e2e.stack import Stack
 from tests.e2e.streaming import MIB
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with gateway(tmp_path_factory.mktemp("gateway")) as stack:
-        yield stack
-
-
-@pytest.fixture
-def terminal() -> Iterator[Terminal]:
-    terminal = Terminal()
-    yield terminal
-    terminal.close()
 
 
 async def test_a_long_download_has_a_bar(stack: Stack, tmp_path: Path, terminal: Terminal) -> None:

@@ -9,33 +9,19 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from bench import proc
-from tests.cli.fetching_streams import Terminal, ended, fetching, gateway, has_grown, read, write
+from tests.cli.fetching_streams import Terminal, ended, fetching, has_grown, read, write
 from tests.e2e.arrival import CutError
 from tests.e2e.stack import Stack
 from tests.e2e.streaming import MIB
 
 SIZE = 96 * MIB
 MEMORY_MIB = 100  # a Python that has loaded httpx and cryptography has 60 of them
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with gateway(tmp_path_factory.mktemp("gateway")) as stack:
-        yield stack
-
-
-@pytest.fixture
-def terminal() -> Iterator[Terminal]:
-    terminal = Terminal()
-    yield terminal
-    terminal.close()
 
 
 async def test_an_event_is_written_before_the_next_is_sent(stack: Stack) -> None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -19,21 +18,9 @@ from extproc.errors import UserError
 from extproc.link.pb import privatelink_pb2 as pb
 from tests.cli.fetching import BYTES, Shell, answer, fields, start
 from tests.client.gateway import SHOP, Gateway
-from tests.client.sockets import listening
 
 Changing = Callable[[Shell, bytes], tuple[int, bytes, bytes]]
 LONG = BYTES * 60  # 3 MB: more than is in hand, and more than goes whole
-
-
-@pytest.fixture
-def gateway() -> Gateway:
-    return Gateway(lambda: time.time_ns() // 1_000_000)
-
-
-@pytest.fixture
-def run(gateway: Gateway) -> Iterator[Shell]:
-    with listening(gateway) as origin:
-        yield Shell(origin, str(gateway.root.public))
 
 
 @pytest.fixture

@@ -49,7 +49,10 @@ def free_port() -> int:
 
 
 def configuration(upstream: Upstream, **changes: Any) -> dict[str, Any]:
-    """gateway.yaml for the suite; `changes` replace whole sections."""
+    """gateway.yaml for the suite; `changes` replace whole sections.
+
+    $TRANSPORT is the `transport` of every processor that has none of its own.
+    """
     here, dead = f"127.0.0.1:{upstream.port}", f"127.0.0.1:{free_port()}"
     sealed = ["shop", "account.shop", "other", "limited", "admin"]
     config: dict[str, Any] = {
@@ -77,7 +80,8 @@ def configuration(upstream: Upstream, **changes: Any) -> dict[str, Any]:
         "drain": "3s",
         "log": {"level": "debug", "access": "access.log"},
     }
-    return config | changes
+    transport = {"transport": os.environ.get("TRANSPORT", "auto")}
+    return config | changes | {"processor": transport | changes.get("processor", {})}
 
 
 @dataclass

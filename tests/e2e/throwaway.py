@@ -46,9 +46,8 @@ class Processor:
     _server: Any = None
 
     def play(self, **scripts: Script) -> None:
-        """From here on: these scripts, and nothing heard yet."""
-        self.scripts = scripts
-        self.messages.clear()
+        """For exchanges that begin from here on: these scripts, and nothing heard yet."""
+        self.scripts, self.messages = scripts, []
 
     @property
     def phases(self) -> list[str]:
@@ -68,10 +67,11 @@ class Processor:
         await self._server.stop(None)
 
     async def process(self, messages: AsyncIterator[Any], context: Any) -> None:
+        scripts, heard = self.scripts, self.messages  # to its end, which may be after the client has gone on
         async for message in messages:
-            self.messages.append(message)
+            heard.append(message)
             phase = message.WhichOneof("request")
-            replies = self.scripts.get(phase, partial(passing, phase))(getattr(message, phase))
+            replies = scripts.get(phase, partial(passing, phase))(getattr(message, phase))
             if isinstance(replies, Awaitable):
                 replies = await replies
             if replies is grpc.StatusCode.OK:
@@ -198,23 +198,30 @@ async def gateway(
     folder: Path, upstream: Upstream, *processors: Processor, change: Change = nothing, **settings: Any
 ) -> AsyncIterator[Gateway]:
     """`change` edits the bootstrap before Envoy gets it; `settings` replace what is in gateway.yaml."""
-    file = folder / "gateway.yaml"
-    own = {"workers": max(1, len(processors)), **settings}
-    file.write_text(yaml.safe_dump(configuration(upstream, **own)))
-    (folder / "state").mkdir(mode=0o700)
-    document = yaml.safe_load(to_yaml(bootstrap(load(file))))
-    change(document)
+    config = configuration(upstream, **{"workers": max(1, len(processors)), **settings})
+    # In a thread: the processor of another gateway may have to answer meanwhile.
+    document = await asyncio.to_thread(_bootstrap, folder, config, change)
     async with AsyncExitStack() as stack:
         for index, processor in enumerate(processors):
             await processor.start(folder / f"state/worker-{index}.sock")
             stack.push_async_callback(processor.stop)
         envoy = Envoy(find_envoy(None), on_log=lambda _line: None)
         stack.push_async_callback(envoy.stop)
-        await envoy.start(yaml.safe_dump(document), folder, concurrency=1)
+        await envoy.start(document, folder, concurrency=1)
         http = httpx.AsyncClient(
             base_url="http://{}:{}".format(*envoy.address), headers={"host": "gw.localhost"}, timeout=10
         )
         yield Gateway(folder, envoy.address, await stack.enter_async_context(http))
+
+
+def _bootstrap(folder: Path, config: dict[str, Any], change: Change) -> str:
+    """Envoy's configuration, as YAML; and the folder as Envoy needs it."""
+    file = folder / "gateway.yaml"
+    file.write_text(yaml.safe_dump(config))
+    (folder / "state").mkdir(mode=0o700)
+    document = yaml.safe_load(to_yaml(bootstrap(load(file))))
+    change(document)
+    return yaml.safe_dump(document)
 
 
 def connection_manager(document: dict[str, Any]) -> dict[str, Any]:

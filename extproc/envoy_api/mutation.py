@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import Final
 
 from extproc.envoy_api.protobuf import delimited
-from extproc.link.messages import varint
 from extproc.message import Field, Headers
 
 _SET: Final = b"\x0a"  # HeaderMutation.set_headers
@@ -20,7 +19,15 @@ _KEY: Final = b"\x0a"  # HeaderValue.key
 _RAW_VALUE: Final = b"\x1a"  # HeaderValue.raw_value
 # Envoy's own business where there is a body: it may have changed since it was told.
 _ALWAYS_SET: Final = "content-length"
-_SHORT: Final = 64  # characters of a name that is remembered
+# Fields that have few values, none of them a secret: how these are written is remembered.
+_REMEMBERED: Final = frozenset(
+    {
+        *(":method", ":scheme", ":authority", ":status", "cache-control", "vary", "x-link-opened"),
+        *("access-control-allow-origin", "access-control-allow-credentials", "content-type"),
+        *("access-control-expose-headers", "x-forwarded-proto", "accept", "accept-encoding"),
+    }
+)
+_SHORT: Final = 128  # octets of a value that is
 
 
 def mutation(before: Headers, after: Iterable[Field]) -> bytes:
@@ -50,15 +57,14 @@ def _single(fields: Headers) -> dict[str, bytes | None]:
 
 
 def _set(name: str, value: bytes, append: bytes) -> bytes:
-    key = _key(name) if len(name) <= _SHORT else _written_key(name)
-    header = key + varint(len(value)) + value
-    option = _HEADER + varint(len(header)) + header + append
-    return _SET + varint(len(option)) + option
+    if name in _REMEMBERED and len(value) <= _SHORT:
+        return _remembered(name, value, append)
+    return _written(name, value, append)
 
 
-def _written_key(name: str) -> bytes:
-    """A HeaderValue as far as it is the same for every field of a name."""
-    return delimited(_KEY, name.encode()) + _RAW_VALUE
+def _written(name: str, value: bytes, append: bytes) -> bytes:
+    header = delimited(_KEY, name.encode()) + delimited(_RAW_VALUE, value)
+    return delimited(_SET, delimited(_HEADER, header) + append)
 
 
-_key: Final = lru_cache(maxsize=512)(_written_key)
+_remembered: Final = lru_cache(maxsize=512)(_written)

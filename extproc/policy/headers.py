@@ -35,14 +35,14 @@ def carry_over(outer: Headers, inner: Headers) -> Headers:
     """
     if len({*outer.get_all("origin"), *inner.get_all("origin")}) > 1:
         raise LinkError(Code.NOT_PERMITTED, "inner and outer origin differ")
-    merged = inner
+    merged = list(inner)
     if (request_id := outer.get(_REQUEST_ID)) is not None:
-        merged = merged.setting(_REQUEST_ID, request_id)
+        merged = [pair for pair in merged if pair[0] != _REQUEST_ID]
+        merged.append((_REQUEST_ID, request_id))
     for name in ("traceparent", "user-agent", "origin"):
-        value = outer.get(name)
-        if value is not None and name not in inner:
-            merged = merged.adding((name, value))
-    return merged
+        if (value := outer.get(name)) is not None and name not in inner:
+            merged.append((name, value))
+    return Headers.of(merged)
 
 
 def to_upstream(inner: Headers) -> Headers:

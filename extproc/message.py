@@ -27,16 +27,18 @@ class Headers:
     Its repr shows names only, since a value may be a cookie or a token.
     """
 
-    __slots__ = ("_fields",)
+    __slots__ = ("_fields", "_first")
 
     def __init__(self, fields: Iterable[Field] = ()) -> None:
         self._fields: tuple[Field, ...] = tuple([(name.lower(), value) for name, value in fields])
+        self._first: dict[str, bytes] | None = None
 
     @classmethod
     def of(cls, fields: Iterable[Field]) -> Headers:
         """Of fields whose names are in lower case already: those of HTTP/2 are, and those of a Headers."""
         headers = cls.__new__(cls)
         headers._fields = tuple(fields)
+        headers._first = None
         return headers
 
     def __iter__(self) -> Iterator[Field]:
@@ -46,10 +48,7 @@ class Headers:
         return len(self._fields)
 
     def __contains__(self, name: object) -> bool:
-        for own, _ in self._fields:  # noqa: SIM110  # a generator costs three times as much
-            if own == name:
-                return True
-        return False
+        return name in (self._first or self._by_name())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Headers) and self._fields == other._fields
@@ -62,10 +61,7 @@ class Headers:
 
     def get(self, name: str) -> bytes | None:
         """The first value of `name`, or None."""
-        for own, value in self._fields:
-            if own == name:
-                return value
-        return None
+        return (self._first or self._by_name()).get(name)
 
     def get_all(self, name: str) -> list[bytes]:
         """Every value of `name`, in order."""
@@ -80,6 +76,11 @@ class Headers:
         """The first value of `name` as Latin-1 text (RFC 9110, 5.5), or None."""
         value = self.get(name)
         return None if value is None else value.decode("latin-1")
+
+    def _by_name(self) -> dict[str, bytes]:
+        """The first value of each name."""
+        self._first = dict(reversed(self._fields))
+        return self._first
 
     def without(self, *names: str) -> Headers:
         return Headers.of([pair for pair in self._fields if pair[0] not in names])

@@ -85,8 +85,8 @@ def _event(message: ProcessingRequest) -> Event:
 
 
 def _headers(fields: HeaderMap) -> Headers:
-    # Envoy fills raw_value; value is for filters of old.
-    return Headers([(header.key, header.raw_value) for header in fields.headers])
+    # Envoy fills raw_value; value is for filters of old. Its names are in lower case.
+    return Headers.of([(header.key, header.raw_value) for header in fields.headers])
 
 
 def _peer(message: ProcessingRequest) -> str:

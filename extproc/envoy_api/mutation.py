@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -17,9 +17,8 @@ _OVERWRITE: Final = b"\x12\x00"
 _APPEND: Final = b"\x12\x02\x08\x01"
 _KEY: Final = b"\x0a"  # HeaderValue.key
 _RAW_VALUE: Final = b"\x1a"  # HeaderValue.raw_value
-# Envoy's own business where there is a body: it may have changed since it was told.
-_ALWAYS_SET: Final = "content-length"
-# Fields that have few values, none of them a secret: how these are written is remembered.
+_UNSURE: Final = "content-length"  # Envoy's own business, where it has a body
+# Fields that have few values, none of them a secret: how they are written is remembered.
 _REMEMBERED: Final = frozenset(
     {
         *(":method", ":scheme", ":authority", ":status", "cache-control", "vary", "x-link-opened"),
@@ -27,44 +26,54 @@ _REMEMBERED: Final = frozenset(
         *("access-control-expose-headers", "x-forwarded-proto", "accept", "accept-encoding"),
     }
 )
-_SHORT: Final = 128  # octets of a value that is
 
 
-def mutation(before: Headers, after: Iterable[Field]) -> bytes:
+def mutation(before: Headers, after: Sequence[Field]) -> bytes:
     """Serialized: of `before`, which Envoy holds, it makes `after`. Pseudo-headers are never removed.
 
     The first value of a name overwrites what stands there, or lets it stand, and the rest join it.
     """
-    held = _single(before)
-    pieces, seen = [], set()
-    for name, value in after:
-        if name in seen:
-            pieces.append(_set(name, value, _APPEND))
-            continue
-        seen.add(name)
-        if held.get(name) != value or name == _ALWAYS_SET:
-            pieces.append(_set(name, value, _OVERWRITE))
-    gone = (name for name in held if name not in seen and not name.startswith(":"))
-    return b"".join([*pieces, *[delimited(_REMOVE, name.encode()) for name in gone]])
+    held, first, rest = _single(before), dict(after), []
+    if len(first) < len(after):
+        first.update(reversed(after))
+        rest = list(_repeated(after))
+    pieces = [
+        (_remembered_set if name in _REMEMBERED else _set)(name, value, _OVERWRITE)
+        for name, value in first.items()
+        if held.get(name) != value
+    ]
+    pieces += [_set(name, value, _APPEND) for name, value in rest]
+    pieces += [_remove(name) for name in held if name not in first and name[0] != ":"]
+    return b"".join(pieces)
 
 
 def _single(fields: Headers) -> dict[str, bytes | None]:
-    """The value of each name; None where it has several."""
-    found: dict[str, bytes | None] = {}
-    for name, value in fields:
-        found[name] = None if name in found else value
+    """The value of each name; None where it has several, or may no longer be what Envoy has said."""
+    found: dict[str, bytes | None] = dict(fields)
+    if len(found) < len(fields):
+        found.update(dict.fromkeys([name for name, _ in _repeated(fields)]))
+    if _UNSURE in found:
+        found[_UNSURE] = None
     return found
 
 
+def _repeated(fields: Iterable[Field]) -> Iterator[Field]:
+    """Those whose name has come before."""
+    seen = set()
+    for name, value in fields:
+        if name in seen:
+            yield name, value
+        seen.add(name)
+
+
 def _set(name: str, value: bytes, append: bytes) -> bytes:
-    if name in _REMEMBERED and len(value) <= _SHORT:
-        return _remembered(name, value, append)
-    return _written(name, value, append)
-
-
-def _written(name: str, value: bytes, append: bytes) -> bytes:
     header = delimited(_KEY, name.encode()) + delimited(_RAW_VALUE, value)
     return delimited(_SET, delimited(_HEADER, header) + append)
 
 
-_remembered: Final = lru_cache(maxsize=512)(_written)
+_remembered_set: Final = lru_cache(maxsize=128)(_set)
+
+
+@lru_cache(maxsize=128)
+def _remove(name: str) -> bytes:
+    return delimited(_REMOVE, name.encode())

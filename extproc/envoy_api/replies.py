@@ -58,10 +58,9 @@ _DETAILS: Final = b"\x2a"  # ImmediateResponse.details
 _GO_ON: Final[Reply] = (_REQUEST_HEADERS + b"\x00",)  # an empty HeadersResponse
 
 
-def reply(action: Action) -> Reply | None:
-    """A ProcessingResponse that carries out an action; None for what is not Envoy's to do."""
-    write = _WRITERS.get(type(action))
-    return None if write is None else write(action)
+def reply(action: Action) -> Reply:
+    """A ProcessingResponse that carries out an action. KeyError: it is not Envoy's to do."""
+    return _WRITERS[type(action)](action)
 
 
 def _forward(action: Forward) -> Reply:
@@ -146,7 +145,7 @@ def _answer(action: Answer) -> Reply:
     immediate = b"".join(
         (
             delimited(_HTTP_STATUS, _CODE + varint(response.status)),
-            delimited(_HEADERS, mutation(Headers(), response.headers)),
+            delimited(_HEADERS, mutation(Headers(), [*response.headers])),
             delimited(_ANSWER_BODY, response.body),
             delimited(_DETAILS, details.encode()),
         )

@@ -22,16 +22,21 @@ class Exchange:
         self._context = Context(gateway, random, has_room)
         self._request = RequestHalf(self._context)
         self._response = ResponseHalf(self._context)
+        self._is_answered = False
 
     def receive(self, event: Event, now_ms: int) -> list[Action]:
         """The actions that an event leads to; `now_ms`: Unix time. Raises ProtocolError."""
-        if self._is_answered():
+        if self._is_answered:
             return []  # Envoy sent it before it read the answer
         if type(event) not in _OF_RESPONSE:
-            return self._request.receive(event, now_ms)
+            actions = self._request.receive(event, now_ms)
+            self._is_answered = self._request.state is RequestState.ANSWERED
+            return actions
         if type(event) is ResponseHeaders:
             self._request.receive(event, now_ms)
-        return self._response.receive(event, now_ms)
+        actions = self._response.receive(event, now_ms)
+        self._is_answered = self._response.state is ResponseState.ANSWERED
+        return actions
 
     @property
     def request_id(self) -> str | None:
@@ -40,11 +45,8 @@ class Exchange:
 
     def is_open(self) -> bool:
         """Whether an answer is owed. Until it is given an OK end would have Envoy go on unprocessed."""
-        return self._request.state is not RequestState.START and not self._is_answered()
+        return self._request.state is not RequestState.START and not self._is_answered
 
     def is_stream(self) -> bool:
         """Whether it is open, and one of its halves is streamed."""
         return self._context.is_streamed and self.is_open()
-
-    def _is_answered(self) -> bool:
-        return RequestState.ANSWERED is self._request.state or ResponseState.ANSWERED is self._response.state

@@ -36,10 +36,13 @@ def varint(value: int) -> bytes:
 
 def read_varint(data: bytes, start: int) -> tuple[int, int]:
     """The number at `start`, and where what follows it begins; past the end of what breaks off."""
+    octets = data[start : start + _LONGEST_VARINT]
+    if len(octets) > 1 and octets[1] < 0x80 <= octets[0]:  # most lengths are of two octets
+        return octets[0] & 0x7F | octets[1] << 7, start + 2
     value = shift = 0
-    for place in range(start, min(start + _LONGEST_VARINT, len(data))):
-        value |= (data[place] & 0x7F) << shift
-        if data[place] < 0x80:
-            return value, place + 1
+    for place, octet in enumerate(octets, start + 1):
+        value |= (octet & 0x7F) << shift
+        if octet < 0x80:
+            return value, place
         shift += 7
     return 0, len(data) + 1

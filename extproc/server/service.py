@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NoReturn
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -81,8 +82,7 @@ class Stream:
             raise StreamError(str(error)) from error
         finally:
             self._count(self._exchange.is_open(), self._exchange.is_stream())
-        replies = map(envoy_api.reply, actions)
-        return [reply for reply in replies if reply is not None]
+        return [envoy_api.reply(action) for action in actions]
 
     def close(self) -> None:
         """Envoy has sent all that it will. Raises StreamError when it is still owed an answer."""
@@ -95,30 +95,47 @@ class Stream:
         self._count(False, False)
 
     def _actions(self, event: Event) -> list[Action]:
-        service, actions = self._service, []
-        for action in self._exchange.receive(event, service.now_ms()):
-            match action:
-                case CheckReplay(exchange_id, sent_at_ms, key_created_at):
-                    now_ms = service.now_ms()
-                    verdict = ask(service.store, exchange_id, sent_at_ms, key_created_at, now_ms)
-                    actions += self._actions(ReplayChecked(verdict))
-                case CheckStore():
-                    actions += self._actions(StoreChecked(self._can_tell(service.now_ms())))
-                case Log(name, detail):
-                    service.log.info(name, detail=detail, request_id=self._exchange.request_id)
-                case Reset(reason):
-                    raise StreamResetError(reason)
-                case _:
-                    actions.append(action)
+        """What is left for Envoy to do."""
+        actions = []
+        for action in self._exchange.receive(event, self._service.now_ms()):
+            carry_out = self._here.get(type(action))
+            if carry_out is None:
+                actions.append(action)
+            else:
+                actions += carry_out(self, action)
         return actions
 
-    def _can_tell(self, now_ms: int) -> bool:
+    def _check_replay(self, action: CheckReplay) -> list[Action]:
+        service = self._service
+        sent_at_ms, key_created_at = action.sent_at_ms, action.key_created_at
+        verdict = ask(service.store, action.exchange_id, sent_at_ms, key_created_at, service.now_ms())
+        return self._actions(ReplayChecked(verdict))
+
+    def _check_store(self, _action: CheckStore) -> list[Action]:
         """Whether the store would judge a request that is sealed now, to whichever key."""
-        store, keyring = self._service.store, self._service.gateway.keyring
+        now_ms, store, keyring = self._service.now_ms(), self._service.store, self._service.gateway.keyring
         settled = is_settled(now_ms, store.created_at_ms, keyring.newest_created_at())
-        return settled and store.can_tell(now_ms)
+        return self._actions(StoreChecked(settled and store.can_tell(now_ms)))
+
+    def _log(self, action: Log) -> list[Action]:
+        self._service.log.info(action.event, detail=action.detail, request_id=self._exchange.request_id)
+        return []
+
+    def _reset(self, action: Reset) -> NoReturn:
+        raise StreamResetError(action.reason)
 
     def _count(self, is_open: bool, is_stream: bool) -> None:
-        self._service.open_exchanges += is_open - self._is_open
-        self._service.open_streams += is_stream - self._is_stream
-        self._is_open, self._is_stream = is_open, is_stream
+        if is_open is not self._is_open:
+            self._service.open_exchanges += is_open - self._is_open
+            self._is_open = is_open
+        if is_stream is not self._is_stream:
+            self._service.open_streams += is_stream - self._is_stream
+            self._is_stream = is_stream
+
+    # What an exchange asks of the world, and Envoy does not hear of.
+    _here: ClassVar[Mapping[type, Callable[[Any, Any], list[Action]]]] = {
+        CheckReplay: _check_replay,
+        CheckStore: _check_store,
+        Log: _log,
+        Reset: _reset,
+    }

@@ -86,10 +86,10 @@ def _problem(answer: Answer) -> errors.Code | None:
     if _media_type(answer) != errors.PROBLEM_MEDIA_TYPE or len(answer.body) > _MAX_PROBLEM:
         return None
     try:
-        name = str(json.loads(answer.body)["type"]).removeprefix(_PROBLEM_PREFIX)
+        claimed = json.loads(answer.body)["type"]
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
-    return next((code for code in errors.PROBLEMS if code == name), None)
+    return next((code for code in errors.PROBLEMS if _PROBLEM_PREFIX + code == claimed), None)
 
 
 def _media_type(answer: Answer) -> str:

@@ -42,6 +42,7 @@ UNSEALED = {
     "nothing": plain(200, None),
     "a redirect": httpx.Response(307, headers={"location": "https://evil.example.com/"}),
     "a problem of another kind": plain(400, "application/problem+json", b'{"type": "about:blank"}'),
+    "a problem without its prefix": plain(400, "application/problem+json", b'{"type": "unknown-key"}'),
     "a problem without a type": plain(400, "application/problem+json", b"[]"),
     "a problem that is no JSON": plain(400, "application/problem+json", b"{"),
     "a problem that nests": plain(400, "application/problem+json", b"[" * 4000),

@@ -5,9 +5,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTHON ?= $(shell for python in python3.11 python3; do $$python -c '' 2>/dev/null && echo $$python && break; done)
 
+SDK := sdk/js
+SDK_READY := $(SDK)/node_modules/.ready
+NPM := $(shell command -v npm)
+CHROMIUM ?= /usr/bin/chromium
+
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench soak fuzz protos envoy vectors compose-check constraints clean
+.PHONY: help demo test test-js test-browser check bench soak fuzz protos envoy vectors sdk compose-check constraints clean
 
 # List these commands.
 help:
@@ -23,8 +28,17 @@ demo: $(READY)
 test: $(READY)
 	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile $(ARGS)
 
+# Check and test the JavaScript SDK in Node.js: format, lint, types, floors, vectors, size. ARGS=test/wire/*: some tests.
+test-js: $(READY) $(SDK_READY)
+	@cd $(SDK) && npm run --silent check
+	@cd $(SDK) && node --import tsx --test $(or $(ARGS),$$(find test -name '*.test.ts'))
+
+# Test the JavaScript SDK and the demo's page in Chromium, through a real gateway. ARGS=test/browser/NAME: some tests.
+test-browser: $(READY) $(SDK_READY) $(CHROMIUM)
+	@cd $(SDK) && CHROMIUM=$(CHROMIUM) node --import tsx --test --test-concurrency=2 --test-reporter=spec $(or $(ARGS),test/browser/*.browser.ts)
+
 # Check format, lint, types, floors and sizes, and that generated files are in step.
-check: $(READY)
+check: $(READY) $(if $(NPM),$(SDK_READY))
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -52,6 +66,11 @@ protos: $(READY)
 envoy: $(READY)
 	@$(BIN)/python tools/generate.py envoy
 
+# Build the JavaScript SDK, sdk/js/dist, and the page of the demo, extproc/demo/page.
+sdk: $(READY) $(SDK_READY)
+	@$(BIN)/python tools/generate.py sdk-protos page
+	@cd $(SDK) && npm run --silent build
+
 # Generate the test vectors, tests/vectors/, from their recorded inputs.
 vectors: $(READY)
 	@$(BIN)/python tools/generate.py vectors
@@ -72,7 +91,7 @@ constraints:
 
 # Remove .venv, caches and build products. Keys and state stay.
 clean:
-	@rm -rf $(VENV) build dist extproc.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(SDK)/node_modules $(SDK)/dist build dist extproc.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find bench extproc tests tools -name __pycache__ -prune -exec rm -rf {} +
 
 # pip hands PIP_CONSTRAINT, or PIP_BUILD_CONSTRAINT since 25.3, on to the building of the project itself.
@@ -84,4 +103,16 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV), once" >&2
 	@"$(PYTHON)" -m venv $(VENV)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+$(CHROMIUM):
+	@{ test "$$(id -u)" = 0 && echo "Installing Chromium, once" >&2 && \
+	  apt-get update -qq && apt-get install -y -qq chromium >/dev/null && test -x $@; } || { echo \
+	  "Chromium is needed at $@, and can't be installed from here (Debian: apt install chromium; else make CHROMIUM=/path/to/it)" >&2; exit 2; }
+
+$(SDK_READY): $(SDK)/package-lock.json
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null || { echo \
+	  "Node.js 20 or newer is needed, with npm (Debian: apt install nodejs npm)" >&2; exit 2; }
+	@echo "Setting up $(SDK)/node_modules, once" >&2
+	@cd $(SDK) && npm ci --silent --no-audit --no-fund
 	@touch $@

@@ -1,6 +1,6 @@
 """Files that are made from others and kept in the repository.
 
-python tools/generate.py protos envoy vectors  # write these
+python tools/generate.py protos envoy vectors  # write these; sdk-protos and page, too, where Node.js is
 python tools/generate.py --check               # compare all; exit 1 and name what is out of step
 """
 
@@ -18,12 +18,20 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 
+SDK = ROOT / "sdk/js"
+
+
 @dataclass(frozen=True)
 class Product:
-    """`make` fills an empty folder with what belongs into `folder`."""
+    """`make` fills an empty folder with what belongs into `folder`; `is_all`: nothing else does.
+
+    `needs_sdk`: it takes Node.js, and what `npm ci` has installed in sdk/js.
+    """
 
     folder: Path
     make: Callable[[Path], None]
+    is_all: bool = False
+    needs_sdk: bool = False
 
 
 def _protos(out: Path) -> None:
@@ -47,10 +55,29 @@ def _vectors(out: Path) -> None:
     _run("-m", "tests.vectors.make", str(out))
 
 
-def _run(*arguments: str) -> bytes:
-    run = subprocess.run([sys.executable, *arguments], cwd=ROOT, stdout=subprocess.PIPE, check=False)
+def _sdk_protos(out: Path) -> None:
+    source = ROOT / "protos/privatelink/v1"
+    options = "importSuffix=.js,forceLong=number,annotateFilesWithVersion=false"
+    without = ("outputServices=none", "outputJsonMethods=false", "outputPartialMethods=false")
+    _run(
+        "-m",
+        "grpc_tools.protoc",
+        f"-I{source}",
+        f"--plugin={SDK}/node_modules/.bin/protoc-gen-ts_proto",
+        f"--ts_proto_out={out}",
+        f"--ts_proto_opt={','.join((options, *without))}",
+        "privatelink.proto",
+    )
+
+
+def _page(out: Path) -> None:
+    _run("demo/build.mjs", str(out), program="node", cwd=SDK)
+
+
+def _run(*arguments: str, program: str = sys.executable, cwd: Path = ROOT) -> bytes:
+    run = subprocess.run([program, *arguments], cwd=cwd, stdout=subprocess.PIPE, check=False)
     if run.returncode != 0:
-        sys.exit(f"generate: python {' '.join(arguments)} failed")
+        sys.exit(f"generate: {Path(program).name} {' '.join(arguments)} failed")
     return run.stdout
 
 
@@ -58,24 +85,37 @@ PRODUCTS = {
     "protos": Product(ROOT / "extproc/link/pb", _protos),
     "envoy": Product(ROOT / "envoy", _envoy),
     "vectors": Product(ROOT / "tests/vectors", _vectors),
+    "sdk-protos": Product(SDK / "src/wire/gen", _sdk_protos, is_all=True, needs_sdk=True),
+    "page": Product(ROOT / "extproc/demo/page", _page, is_all=True, needs_sdk=True),
 }
+MAKE_TARGETS = {"sdk-protos": "sdk", "page": "sdk"}  # of the others it is the name
+
+
+def _can_make(product: Product) -> bool:
+    return not product.needs_sdk or (shutil.which("node") is not None and (SDK / "node_modules").is_dir())
 
 
 def _differences(name: str) -> list[str]:
     product = PRODUCTS[name]
     with tempfile.TemporaryDirectory() as folder:
         product.make(Path(folder))
-        return [
-            f"{kept.relative_to(ROOT)} is out of step: run 'make {name}'"
-            for made in sorted(Path(folder).iterdir())
-            if not (kept := product.folder / made.name).is_file() or kept.read_bytes() != made.read_bytes()
-        ]
+        made = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+    kept = {path.name: path.read_bytes() for path in product.folder.iterdir() if path.is_file()}
+    target = MAKE_TARGETS.get(name, name)
+    files = made.keys() | kept.keys() if product.is_all else made.keys()
+    return [
+        f"{(product.folder / file).relative_to(ROOT)} is out of step: run 'make {target}'"
+        for file in sorted(files)
+        if made.get(file) != kept.get(file)
+    ]
 
 
 def _write(name: str) -> None:
     product = PRODUCTS[name]
     with tempfile.TemporaryDirectory() as folder:
         product.make(Path(folder))
+        if product.is_all:
+            shutil.rmtree(product.folder, ignore_errors=True)
         shutil.copytree(folder, product.folder, dirs_exist_ok=True)
 
 
@@ -88,7 +128,10 @@ def main() -> None:
     if unknown := set(names) - PRODUCTS.keys():
         parser.error(f"expected {', '.join(PRODUCTS)}, not {', '.join(unknown)}")
     if options.check:
-        wrong = [line for name in names for line in _differences(name)]
+        left_out = [name for name in names if not _can_make(PRODUCTS[name])]
+        if left_out:
+            print(f"not compared, for Node.js or sdk/js/node_modules is missing: {', '.join(left_out)}")
+        wrong = [line for name in names if name not in left_out for line in _differences(name)]
         sys.exit("\n".join(wrong) or None)
     for name in names:
         _write(name)

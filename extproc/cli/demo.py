@@ -68,6 +68,7 @@ async def _run(console: Console, binary: Path, asked: asyncio.Event, *, stay: bo
         stage = await _unless(asked, stack.enter_async_context(demo_stage.raised(binary)))
         held = await _unless(asked, _played(console, stage))
         if stay:
+            stage.tap.recording = True  # for the page
             _invite(console, stage)
             if await signals.unless(asked, stage.envoy.wait()):
                 raise UserError("Envoy has ended by itself; its log is above")
@@ -114,6 +115,7 @@ def _invite(console: Console, stage: Stage) -> None:
     fetch, via = f"{_this_command()} fetch", f"--link {stage.link} --root {stage.root}"
     lines = [
         f"\nThe gateway stays up at {stage.link}, its files in {stage.folder}. Ctrl-C ends it.",
+        f"\nA page to try it in a browser: {stage.page}/",
         f"\nRoot to pin: {stage.root}",
         "\nThrough the link:",
         f"  {fetch} https://shop.example.com/prices {via}",

@@ -1,4 +1,4 @@
-"""What the demo runs on: a shop, keys, workers, an Envoy, and a tap on the line between it and its clients.
+"""What the demo runs on: a shop, keys, workers, an Envoy, a tap on the line to it, and a page for a browser.
 
 Everything listens on a port that the system chose, in a folder of its own, so that demos run side by side.
 """
@@ -22,9 +22,10 @@ from extproc.config.rootkey import load_or_make_root
 from extproc.config.rotation import Terms
 from extproc.config.settings import Settings
 from extproc.demo.endpoints import Shop
-from extproc.demo.scene import gateway_yaml
+from extproc.demo.scene import SHOP_HOST, gateway_yaml
 from extproc.demo.shop import ShopServer
 from extproc.demo.tap import Tap
+from extproc.demo.webpage import furnish, page_site
 from extproc.server import telemetry
 from extproc.server.stores import open_store
 from extproc.server.workers import Supervisor
@@ -32,10 +33,11 @@ from extproc.server.workers import Supervisor
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A running gateway. `link` is the tap's origin, `root` the key that a client pins."""
+    """A running gateway. `link`, `page`: the origins of tap and page; `root`: the key that a client pins."""
 
     folder: Path
     link: str
+    page: str
     root: str
     shop: Shop
     tap: Tap
@@ -47,11 +49,12 @@ async def raised(binary: Path) -> AsyncIterator[Stage]:
     """Everything started, in front of the Envoy `binary`, and drained when the block ends. UserError."""
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="extproc-demo-")))
-        shop, tap = Shop(), Tap()
+        tap, site = Tap(), stack.enter_context(page_site().running())
+        shop = Shop(page=site.origin)
         server = stack.enter_context(ShopServer(shop).running())
         host, port = await stack.enter_async_context(tap.listening())
         file, link = folder / "gateway.yaml", f"http://{host}:{port}"
-        file.write_text(gateway_yaml(link=link, shop=server.authority))
+        file.write_text(gateway_yaml(link=link, shop=server.authority, page=site.origin))
         settings = load(file)
         telemetry.configure(settings.log)
         root, begin = _make_keys(settings)
@@ -61,8 +64,9 @@ async def raised(binary: Path) -> AsyncIterator[Stage]:
         generated, state = to_yaml(bootstrap(settings)), settings.path(settings.state_dir)
         await envoy.start(generated, folder, log_level="error", concurrency=1, scratch=state)
         tap.target = envoy.address
+        furnish(site, link=link, root=root, shop=f"https://{SHOP_HOST}", tap=tap)
         await asyncio.sleep(begin - time.time())
-        yield Stage(folder, link, root, shop, tap, envoy)
+        yield Stage(folder, link, site.origin, root, shop, tap, envoy)
         await envoy.drain(settings.drain.total_seconds())
 
 

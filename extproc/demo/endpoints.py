@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
@@ -89,8 +89,12 @@ def _error(status: int, text: str, *headers: tuple[str, str]) -> Answer:
 
 @dataclass
 class Shop:
-    """Its state and its endpoints. `received` holds the last requests, oldest first."""
+    """Its state and its endpoints. `received` holds the last requests, oldest first.
 
+    `page`: an origin whose pages may ask it without the link, too, with cookies.
+    """
+
+    page: str = ""
     received: deque[Received] = field(default_factory=lambda: deque(maxlen=64))
     _orders: dict[str, dict[str, object]] = field(default_factory=dict)
     _users: dict[str, str] = field(default_factory=dict)  # by session
@@ -100,7 +104,22 @@ class Shop:
         """What the shop says to `request`. Threads may call it at once."""
         with self._lock:
             self.received.append(request)
+            return self._shared(request)
+
+    def _shared(self, request: Received) -> Answer:
+        """With what a browser asks for before a page of another origin may read it (fetch, CORS protocol)."""
+        if not self.page or request.header("origin") != self.page:
             return self._route(request)
+        asked = request.header("access-control-request-method")
+        answer = Answer(204) if request.method == "OPTIONS" and asked else self._route(request)
+        allowed = (
+            ("access-control-allow-origin", self.page),
+            ("access-control-allow-credentials", "true"),
+            ("access-control-allow-methods", asked or request.method),
+            ("access-control-allow-headers", request.header("access-control-request-headers")),
+            ("vary", "origin"),
+        )
+        return replace(answer, headers=(*answer.headers, *((name, text) for name, text in allowed if text)))
 
     def _route(self, request: Received) -> Answer:
         if request.resource == "/echo":

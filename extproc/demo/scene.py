@@ -34,15 +34,17 @@ upstreams:
   shop: {{ endpoints: ["{shop}"], health_check: /healthz }}
 routes:
   - {{ host: {host}, prefix: /, upstream: shop, access: sealed }}
+  - {{ host: {peer}, prefix: /, upstream: shop, access: any }}  # the page's plain requests, for comparison
+cors: {{ origins: ["{page}"], credentials: true, expose: [x-request-id] }}
 workers: 2
 drain: 1s  # for an event stream that has no end
 log: {{ format: console, level: warning, access: "" }}
 """
 
 
-def gateway_yaml(*, link: str, shop: str) -> str:
-    """The demo's gateway.yaml. `link`: the link's origin; `shop`: the upstream's host:port."""
-    return GATEWAY.format(link=link, shop=shop, host=SHOP_HOST)
+def gateway_yaml(*, link: str, shop: str, page: str) -> str:
+    """The demo's gateway.yaml. `link`, `page`: their origins; `shop`: the upstream's host:port."""
+    return GATEWAY.format(link=link, shop=shop, page=page, host=SHOP_HOST, peer=PEER)
 
 
 @dataclass(frozen=True, slots=True)

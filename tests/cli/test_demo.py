@@ -62,6 +62,9 @@ def test_a_terminal_without_the_characters_is_served(tmp_path: Path) -> None:
 def test_it_stays_up_until_it_is_told_to_go(tmp_path: Path) -> None:
     with start(tmp_path) as demo:
         assert demo.stdout is not None
+        page = next(line for line in demo.stdout if "in a browser" in line).split()[-1]
+        assert "One shop, two layers" in httpx.get(page).text
+        assert httpx.get(f"{page}settings.json").json()["shop"] == "https://shop.example.com"
         indented = (shlex.split(line) for line in demo.stdout if line.startswith("  "))
         fetch, watch, curl = next(indented), next(indented), next(indented)
         assert (curl[0], curl[3:]) == ("curl", ["-H", "host: shop.example.com"])

@@ -112,6 +112,7 @@ def test_bodies_for_the_eye() -> None:
 
 
 def test_the_settings_name_what_they_were_given() -> None:
-    text = gateway_yaml(link="http://127.0.0.1:1234", shop="127.0.0.1:5678")
-    assert 'origins: ["http://127.0.0.1:1234"]' in text
+    text = gateway_yaml(link="http://127.0.0.1:1234", shop="127.0.0.1:5678", page="http://127.0.0.1:9012")
+    assert 'link:\n  origins: ["http://127.0.0.1:1234"]' in text
+    assert 'cors: { origins: ["http://127.0.0.1:9012"]' in text
     assert 'endpoints: ["127.0.0.1:5678"]' in text

@@ -80,6 +80,24 @@ def test_echo_tells_what_came(client: httpx.Client) -> None:
     assert seen["body"] == {"size": 5, "sha256": hashlib.sha256(b"hello").hexdigest()}
 
 
+def test_a_page_of_its_own_may_ask_it_from_another_origin() -> None:
+    page = "http://127.0.0.1:1"
+    with (
+        ShopServer(Shop(page=page)).running() as server,
+        httpx.Client(base_url=f"http://{server.authority}") as client,
+    ):
+        asks = {"access-control-request-method": "PUT", "access-control-request-headers": "content-type"}
+        preflight = client.options("/uploads/a", headers={"origin": page, **asks})
+        assert preflight.status_code == 204
+        assert preflight.headers["access-control-allow-methods"] == "PUT"
+        assert preflight.headers["access-control-allow-headers"] == "content-type"
+        for answer in (preflight, client.get("/prices", headers={"origin": page})):
+            assert answer.headers["access-control-allow-origin"] == page
+            assert answer.headers["access-control-allow-credentials"] == "true"
+        others = [client.get("/prices", headers={"origin": "http://evil.example"}), client.get("/prices")]
+        assert not any("access-control-allow-origin" in answer.headers for answer in others)
+
+
 def test_a_chunked_body_is_read_whole(client: httpx.Client) -> None:
     body = client.post("/echo", content=iter([b"one", b"two" * 10_000])).json()["body"]
     assert body["size"] == 30_003

@@ -8,7 +8,7 @@ import httpx
 
 from extproc.demo.endpoints import Shop
 from extproc.demo.shop import ShopServer
-from extproc.demo.tap import Tap
+from extproc.demo.tap import Piece, Tap
 
 
 async def test_it_carries_and_keeps_what_passes() -> None:
@@ -26,6 +26,33 @@ async def test_it_carries_and_keeps_what_passes() -> None:
     assert second.sent.startswith(b"POST /orders HTTP/1.1\r\n")
     assert second.sent.endswith(order.request.content)
     assert second.received.endswith(order.content)
+
+
+def test_it_keeps_the_first_bytes_of_each_direction() -> None:
+    tap = Tap()
+    turn = tap.begin()
+    for _ in range(3):
+        tap.passed(turn, "sent", b"a" * 30_000)
+    tap.passed(turn, "received", b"b")
+    assert (bytes(turn.sent), bytes(turn.received)) == (b"a" * 65_536, b"b")
+
+
+def test_who_watches_sees_what_passes_from_then_on() -> None:
+    tap = Tap()
+    turn = tap.begin()
+    tap.passed(turn, "sent", b"before")
+    watched = tap.watch(patience=0.01)
+    tap.passed(turn, "sent", b"after")
+    assert next(watched) == Piece(turn.number, "sent", 5, b"after")
+    assert next(watched) is None
+
+
+def test_who_falls_far_behind_is_let_go() -> None:
+    tap = Tap()
+    turn, watched = tap.begin(), tap.watch(patience=0.01)
+    for _ in range(5000):
+        tap.passed(turn, "sent", b"")
+    assert list(watched) == []
 
 
 async def test_it_keeps_nothing_when_told_so() -> None:

@@ -6,7 +6,7 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY extproc extproc
 RUN python -m venv /opt/extproc \
     && PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
-       /opt/extproc/bin/pip install --no-cache-dir --disable-pip-version-check .
+       /opt/extproc/bin/pip install --no-cache-dir --disable-pip-version-check '.[fast]'
 
 FROM python:3.11-slim
 COPY --from=build /opt/extproc /opt/extproc

@@ -41,7 +41,7 @@ ROOMS = {
     "exchange": room(3),
     "config": room(4, "pydantic", "pydantic_core", "yaml"),
     "envoy_api": room(4, "envoy", PROTOBUF),
-    "server": room(5, "grpc", "grpc_health", "structlog", "lmdb", "hpack", "google.protobuf"),
+    "server": room(5, "grpc", "grpc_health", "structlog", "lmdb", "hpack", "google.protobuf", "uvloop"),
     "client": room(5, "httpx"),
     "bootstrap": room(5, "envoy_data_plane", "betterproto2", "yaml"),
     "demo": room(5),

@@ -16,10 +16,11 @@ from extproc.bootstrap.names import EXT_PROC_CLUSTER
 from extproc.config.settings import Settings
 
 _NO_LIMIT: Final = 2**32 - 1
-_CHECK: Final = timedelta(seconds=1)
+_CHECK: Final = timedelta(milliseconds=200)
+_SILENCE: Final = timedelta(milliseconds=600)  # a worker that hangs is out after both: within a second
+_OUT: Final = timedelta(seconds=1)
 _PING: Final = timedelta(seconds=2)
 _PONG: Final = timedelta(seconds=3)
-_CHECK_AGAIN: Final = timedelta(milliseconds=250)  # a worker that starts or starts again is soon found
 
 
 def processor_cluster(settings: Settings) -> cluster.Cluster:
@@ -40,7 +41,7 @@ def processor_cluster(settings: Settings) -> cluster.Cluster:
         connect_timeout=timedelta(seconds=1),
         per_connection_buffer_limit_bytes=settings.link.stream_buffer,
         load_assignment=load_assignment(EXT_PROC_CLUSTER, hosts),
-        health_checks=[_health_check(settings)],
+        health_checks=[_health_check()],
         common_lb_config=balancing(0),
         outlier_detection=_outliers(),
         circuit_breakers=_breakers(),
@@ -58,14 +59,15 @@ def _sockets(settings: Settings) -> list[core.Address]:
     ]
 
 
-def _health_check(settings: Settings) -> core.HealthCheck:
-    """A worker that is silent for `message_timeout` is as frozen to a check as to an exchange."""
+def _health_check() -> core.HealthCheck:
+    """One that fails takes a worker out, and one that succeeds takes it in again.
+
+    A message keeps a worker busy for milliseconds, and keys are loaded beside that: what is silent hangs.
+    """
     return core.HealthCheck(
-        timeout=settings.processor.message_timeout,
+        timeout=_SILENCE,
         interval=_CHECK,
-        no_traffic_interval=_CHECK_AGAIN,
-        no_traffic_healthy_interval=_CHECK,
-        unhealthy_interval=_CHECK_AGAIN,
+        no_traffic_interval=_CHECK,
         unhealthy_threshold=1,
         healthy_threshold=1,
         grpc_health_check=core.HealthCheckGrpcHealthCheck(),
@@ -85,8 +87,8 @@ def _outliers() -> cluster.OutlierDetection:
         enforcing_consecutive_5xx=0,
         enforcing_consecutive_gateway_failure=0,
         enforcing_success_rate=0,
-        base_ejection_time=_CHECK,
-        interval=_CHECK,
+        base_ejection_time=_OUT,
+        interval=_OUT,
         max_ejection_percent=100,
     )
 

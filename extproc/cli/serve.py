@@ -42,6 +42,7 @@ async def _serve(config: Path, settings: Settings, asked: asyncio.Event) -> None
 
     async with contextlib.AsyncExitStack() as stack:
         workers = Supervisor(config, settings)
+        signals.on_hangup(workers.look_at_keys)
         if await signals.unless(asked, stack.enter_async_context(workers)):
             typer.echo(f"Serving on {', '.join(workers.addresses)}")
             await asked.wait()

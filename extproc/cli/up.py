@@ -52,8 +52,10 @@ async def _up(binary: Path, config: Path, settings: Settings, asked: asyncio.Eve
 
     generated = to_yaml(bootstrap(settings))
     check_authorities(settings)
+    workers = Supervisor(config, settings)
+    signals.on_hangup(workers.look_at_keys)
     async with contextlib.AsyncExitStack() as stack:
-        if await signals.unless(asked, stack.enter_async_context(Supervisor(config, settings))):
+        if await signals.unless(asked, stack.enter_async_context(workers)):
             while not asked.is_set():
                 await _one_envoy(binary, generated, settings, asked)
 

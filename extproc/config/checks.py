@@ -54,10 +54,15 @@ def replay(link: Link, workers: int | None) -> Found:
 
 
 def processor(processor: Processor) -> Found:
+    found: Found = [
+        (("cores", place), f'expected the number of a core, from 0, not "{core}"')
+        for place, core in enumerate(processor.cores)
+        if core < 0
+    ]
     if processor.listen == "unix":
         unused = [name for name in ("dial", "tls") if getattr(processor, name) is not None]
-        return [((name,), f'expected nothing, since only a TCP "listen" has a {name}') for name in unused]
-    found: Found = []
+        nothing = 'expected nothing, since only a TCP "listen" has a {}'
+        return [*found, *(((name,), nothing.format(name)) for name in unused)]
     if processor.listen.port == 0:
         found.append((("listen",), f'expected a port, not "{processor.listen}": Envoy has to know it'))
     if processor.listen.is_wildcard and processor.dial is None:

@@ -113,6 +113,7 @@ class Processor(Model):
     plain_tcp: Flag = False  # plain TCP off loopback, on a network that is trusted otherwise
     transport: Literal["auto", "wire", "grpcio"] = "auto"  # what carries the messages
     message_timeout: PositiveDuration = timedelta(seconds=5)
+    cores: tuple[Whole, ...] = ()  # worker i runs on core i, and so round; none: wherever the system likes
 
     @model_validator(mode="after")
     def _consistent(self) -> Processor:

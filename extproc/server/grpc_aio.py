@@ -7,11 +7,9 @@ that no exchange is open, since after an OK Envoy goes on with the request as it
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
-from collections import Counter
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -21,13 +19,15 @@ from extproc.config.assembly import largest_message
 from extproc.config.settings import Settings
 from extproc.errors import UserError
 from extproc.server import sockets
-from extproc.server.service import Service, Stream, StreamError, StreamResetError
-
-SERVICE_NAME: Final = "envoy.service.ext_proc.v3.ExternalProcessor"
-_MOST_STREAMS: Final = 1024  # a connection; Envoy's default limit of requests to a cluster
-_CANCELLATION_S: Final = 0.1
-_CLOSING_S: Final = 1.0  # for Envoy to end streams whose exchange is over
-_CHECKED_WITHIN_S: Final = 1.25  # Envoy asks for the health of a worker every second
+from extproc.server.service import Service, Stream, StreamError
+from extproc.server.serving import (
+    CANCELLATION_S,
+    CLOSING_S,
+    MAX_STREAMS,
+    SERVICE_NAME,
+    Progress,
+    Tally,
+)
 
 _Context = grpc.aio.ServicerContext[bytes, bytes]
 
@@ -46,12 +46,12 @@ class GrpcServer:
     """Serves `service` at the address of worker `index`: `start`, `drain` if there is time, `stop`."""
 
     def __init__(self, service: Service, settings: Settings, index: int, log: FilteringBoundLogger) -> None:
-        self.counts = Counter(exchanges=0, broke_protocol=0, bugs=0)
+        self._tally = Tally(log)
+        self.counts = self._tally.counts
         self._service = service
         self._settings = settings
         self._index = index
-        self._log = log
-        self._quiet = asyncio.Event()
+        self._progress = Progress()
         self._health = _Health()
         self._server = grpc.aio.server(options=_options(settings))
         process = grpc.stream_stream_rpc_method_handler(self._process)  # serialized, both ways
@@ -76,36 +76,24 @@ class GrpcServer:
         New exchanges are served until Envoy has heard of it: the socket must not go before.
         """
         await self._health.enter_graceful_shutdown()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                if asyncio.get_running_loop().time() - self._health.asked_at < _CHECKED_WITHIN_S:
-                    await asyncio.sleep(_CHECKED_WITHIN_S)
-                self._note_quiet()
-                await self._quiet.wait()
+        await self._progress.until_quiet(self._service, self._health.asked_at, timeout_s)
 
     async def stop(self) -> int:
         """Stop listening, and cut off what is open: how many exchanges that was."""
         cut = self._service.open_exchanges
-        await self._server.stop(None if cut else _CLOSING_S)
+        await self._server.stop(None if cut else CLOSING_S)
         sockets.release(self._settings, self._index)
         return cut
 
     async def _process(self, messages: AsyncIterator[bytes], context: _Context) -> None:
-        self.counts["exchanges"] += 1
+        self._tally.begin()
         try:
             await self._carry(self._service.stream(), messages, context)
-        except StreamResetError as error:  # which has been logged
-            await context.abort(grpc.StatusCode.ABORTED, str(error))
-        except StreamError as error:
-            self.counts["broke_protocol"] += 1
-            self._log.warning("stream.refused", reason=str(error))
-            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
         except grpc.aio.InternalError:  # a reply could not be written: Envoy has gone
             await context.abort(grpc.StatusCode.CANCELLED)
-        except Exception:
-            self.counts["bugs"] += 1
-            self._log.exception("stream.bug")
-            await context.abort(grpc.StatusCode.INTERNAL, "internal error")
+        except Exception as error:
+            status, reason = self._tally.failure(error)
+            await context.abort(grpc.StatusCode[status.name], reason)
 
     async def _carry(self, stream: Stream, messages: AsyncIterator[bytes], context: _Context) -> None:
         """Returns when Envoy has closed its half and nothing is open: only then is the status OK."""
@@ -113,17 +101,11 @@ class GrpcServer:
             async for message in messages:
                 for reply in stream.receive(message):
                     await context.write(b"".join(reply))
-                self._note_quiet()
+                self._progress.made()
             await _close(stream)
         finally:
             stream.abandon()  # nothing, after `close`; else the stream was refused or cancelled
-            self._note_quiet()
-
-    def _note_quiet(self) -> None:
-        if self._service.open_exchanges:
-            self._quiet.clear()
-        else:
-            self._quiet.set()
+            self._progress.made()
 
 
 async def _close(stream: Stream) -> None:
@@ -131,7 +113,7 @@ async def _close(stream: Stream) -> None:
     try:
         stream.close()
     except StreamError:
-        await asyncio.sleep(_CANCELLATION_S)  # gRPC shows a cancellation as an end of messages first
+        await asyncio.sleep(CANCELLATION_S)  # gRPC shows a cancellation as an end of messages first
         raise
 
 
@@ -139,7 +121,7 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", largest_message(settings)),
         ("grpc.max_send_message_length", -1),
-        ("grpc.max_concurrent_streams", _MOST_STREAMS),
+        ("grpc.max_concurrent_streams", MAX_STREAMS),
         # The window of a stream, and that it does not grow by itself: it is what slows Envoy down.
         ("grpc.http2.lookahead_bytes", settings.link.stream_buffer),
         ("grpc.http2.bdp_probe", 0),

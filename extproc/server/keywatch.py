@@ -1,13 +1,15 @@
 """Keeps a worker in step with its folder of keys, and says in time when the directory is about to expire.
 
 Every second a few `stat` calls tell whether anything has changed. What has, and has then been left alone for
-a second, is loaded, assembled anew and taken up whole, for the exchanges that begin from then on. What can't
-be loaded changes nothing: the worker goes on with the keys that it has.
+a second, is loaded, assembled anew and taken up whole, for the exchanges that begin from then on; what
+somebody asks for, without that second. What can't be loaded changes nothing: the worker goes on with the keys
+that it has.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import stat
 import time
@@ -31,7 +33,10 @@ _Fingerprint = tuple[tuple[object, ...], ...]
 
 
 class KeyWatch:
-    """`load` once, then `follow` for as long as the worker lives. `now` in Unix seconds."""
+    """`load` once, then `follow` for as long as the worker lives. `now` in Unix seconds.
+
+    `ask` has it look at once, and take the folder for finished.
+    """
 
     def __init__(
         self, settings: Settings, log: FilteringBoundLogger, now: Callable[[], float] = time.time
@@ -44,6 +49,8 @@ class KeyWatch:
         self._loaded: _Fingerprint | None = None
         self._refusal = ""
         self._reminder = (False, -math.inf)  # whether it said that the directory has expired, and when
+        self._asked = asyncio.Event()
+        self.ask = self._asked.set
 
     def load(self) -> Gateway:
         """What the files hold now. Raises UserError."""
@@ -54,19 +61,24 @@ class KeyWatch:
         return loaded
 
     async def follow(self, service: Service) -> NoReturn:
-        """Look every second, and give `service` what is new."""
+        """Look every second, or when asked, and give `service` what is new."""
         while True:
             try:
                 await self.look(service)
             except Exception:  # the link is worth more than its keys being new
                 self._log.exception("keys.bug")
-            await asyncio.sleep(_PERIOD_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), _PERIOD_S)
 
     async def look(self, service: Service) -> None:
         """Look once."""
+        is_asked = self._asked.is_set()
+        self._asked.clear()
         found = await asyncio.to_thread(_fingerprint, self._folder)
         is_quiet, self._seen = found == self._seen, found
-        if is_quiet and found != self._loaded:
+        if is_asked:
+            self._refusal = ""  # whoever asks is told once more
+        if (is_asked or is_quiet) and found != self._loaded:
             await self._take_up(service)
         self._remind(service.gateway.directory_expires_at)
 

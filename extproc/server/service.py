@@ -14,7 +14,7 @@ from structlog.typing import FilteringBoundLogger
 from extproc import envoy_api
 from extproc.envoy_api import Reply
 from extproc.errors import ExtprocError
-from extproc.exchange.actions import Action, CheckReplay, CheckStore, Log, Reset
+from extproc.exchange.actions import CheckReplay, CheckStore, Log, Reset
 from extproc.exchange.events import Event, ReplayChecked, StoreChecked
 from extproc.exchange.exchange import Exchange
 from extproc.exchange.gateway import Gateway
@@ -76,52 +76,52 @@ class Stream:
 
         Raises StreamError when Envoy breaks the protocol, or a peer does and can't be told.
         """
+        exchange = self._exchange
         try:
-            actions = self._actions(envoy_api.event(message))
+            return self._replies(envoy_api.event(message), self._service.now_ms())
         except ProtocolError as error:
             raise StreamError(str(error)) from error
         finally:
-            self._count(self._exchange.is_open(), self._exchange.is_stream())
-        return [envoy_api.reply(action) for action in actions]
+            if exchange.is_open is not self._is_open or exchange.is_stream is not self._is_stream:
+                self._count(exchange.is_open, exchange.is_stream)
 
     def close(self) -> None:
         """Envoy has sent all that it will. Raises StreamError when it is still owed an answer."""
         self.abandon()
-        if self._exchange.is_open():
+        if self._exchange.is_open:
             raise StreamError("the stream ended before the exchange did")
 
     def abandon(self) -> None:
         """The stream was cancelled: nobody waits for an answer."""
         self._count(False, False)
 
-    def _actions(self, event: Event) -> list[Action]:
-        """What is left for Envoy to do."""
-        actions = []
-        for action in self._exchange.receive(event, self._service.now_ms()):
+    def _replies(self, event: Event, now_ms: int) -> list[Reply]:
+        """What an event leads to is carried out here, or is for Envoy to do."""
+        replies: list[Reply] = []
+        for action in self._exchange.receive(event, now_ms):
             carry_out = self._here.get(type(action))
             if carry_out is None:
-                actions.append(action)
+                replies.append(envoy_api.reply(action))
             else:
-                actions += carry_out(self, action)
-        return actions
+                replies += carry_out(self, action, now_ms)
+        return replies
 
-    def _check_replay(self, action: CheckReplay) -> list[Action]:
-        service = self._service
+    def _check_replay(self, action: CheckReplay, now_ms: int) -> list[Reply]:
         sent_at_ms, key_created_at = action.sent_at_ms, action.key_created_at
-        verdict = ask(service.store, action.exchange_id, sent_at_ms, key_created_at, service.now_ms())
-        return self._actions(ReplayChecked(verdict))
+        verdict = ask(self._service.store, action.exchange_id, sent_at_ms, key_created_at, now_ms)
+        return self._replies(ReplayChecked(verdict), now_ms)
 
-    def _check_store(self, _action: CheckStore) -> list[Action]:
+    def _check_store(self, _action: CheckStore, now_ms: int) -> list[Reply]:
         """Whether the store would judge a request that is sealed now, to whichever key."""
-        now_ms, store, keyring = self._service.now_ms(), self._service.store, self._service.gateway.keyring
+        store, keyring = self._service.store, self._service.gateway.keyring
         settled = is_settled(now_ms, store.created_at_ms, keyring.newest_created_at())
-        return self._actions(StoreChecked(settled and store.can_tell(now_ms)))
+        return self._replies(StoreChecked(settled and store.can_tell(now_ms)), now_ms)
 
-    def _log(self, action: Log) -> list[Action]:
+    def _log(self, action: Log, _now_ms: int) -> list[Reply]:
         self._service.log.info(action.event, detail=action.detail, request_id=self._exchange.request_id)
         return []
 
-    def _reset(self, action: Reset) -> NoReturn:
+    def _reset(self, action: Reset, _now_ms: int) -> NoReturn:
         raise StreamResetError(action.reason)
 
     def _count(self, is_open: bool, is_stream: bool) -> None:
@@ -133,7 +133,7 @@ class Stream:
             self._is_stream = is_stream
 
     # What an exchange asks of the world, and Envoy does not hear of.
-    _here: ClassVar[Mapping[type, Callable[[Any, Any], list[Action]]]] = {
+    _here: ClassVar[Mapping[type, Callable[[Any, Any, int], list[Reply]]]] = {
         CheckReplay: _check_replay,
         CheckStore: _check_store,
         Log: _log,

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: the first asks for a drain, the second for an end at once."""
+"""SIGTERM and SIGINT: the first asks for a drain, the second for an end at once. SIGHUP: keys may be new."""
 
 from __future__ import annotations
 
@@ -11,10 +11,18 @@ from typing import Final
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
-def run(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+def run(
+    main: Callable[[asyncio.Event], Awaitable[None]],
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> None:
     """Run `main` in a new event loop. The first signal sets its event; the second cancels it."""
-    with contextlib.suppress(asyncio.CancelledError):
-        asyncio.run(_main(main))
+    with contextlib.suppress(asyncio.CancelledError), asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(_main(main))
+
+
+def on_hangup(call: Callable[[], object]) -> None:
+    """From here on SIGHUP calls `call`, and no longer ends the process."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, call)
 
 
 async def _main(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:

@@ -18,7 +18,7 @@ from extproc.config.assembly import streams_per_worker
 from extproc.config.load import load
 from extproc.config.settings import Settings
 from extproc.errors import UserError
-from extproc.server import signals, telemetry
+from extproc.server import cores, loops, signals, telemetry
 from extproc.server.clockguard import ClockGuard
 from extproc.server.grpc_aio import GrpcServer
 from extproc.server.keywatch import KeyWatch
@@ -58,7 +58,8 @@ def main(arguments: list[str]) -> int:
     channel = Channel(int(descriptor[0]) if descriptor else None)
     try:
         settings = load(Path(config))
-        signals.run(lambda asked: _serve(settings, int(index), channel, asked))
+        cores.pin(settings.processor.cores, int(index))
+        signals.run(lambda asked: _serve(settings, int(index), channel, asked), loops.new_event_loop)
     except UserError as error:
         if not descriptor:
             print(f"extproc: {error}", file=sys.stderr)
@@ -73,6 +74,7 @@ async def _serve(settings: Settings, index: int, channel: Channel, asked: asynci
     keys = KeyWatch(settings, log)
     now_ms = time.time_ns() // 1_000_000
     store = ClockGuard(open_store(settings, now_ms), now_ms)
+    signals.on_hangup(keys.ask)
     service = Service(keys.load(), store, max_streams=streams_per_worker(settings), log=log)
     server = (WireServer if settings.processor.is_wire else GrpcServer)(service, settings, index, log)
     channel.send(ready=await server.start())

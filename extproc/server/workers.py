@@ -65,6 +65,11 @@ class Supervisor:
             if kind is None:
                 await self._drain()
 
+    def look_at_keys(self) -> None:
+        """Have each worker take up at once what is new in the folder of keys."""
+        for worker in self._workers:
+            worker.look_at_keys()
+
     @property
     def pids(self) -> list[int | None]:
         """The process of each worker; None for one that is being started again."""
@@ -113,6 +118,7 @@ class _Worker:
         self._command = [sys.executable, "-P", "-m", "extproc.server.worker", str(config), str(index)]
         self._log = structlog.get_logger().bind(worker=index)
         self._process: Process | None = None
+        self._serves = False
         self._terminated = False
 
     @property
@@ -126,6 +132,11 @@ class _Worker:
             self._process.terminate()
             return True
         return False
+
+    def look_at_keys(self) -> None:
+        """One that does not serve yet looks by itself; it may not know what SIGHUP means."""
+        if self._serves and self._process is not None:
+            self._process.send_signal(signal.SIGHUP)
 
     async def run(self) -> None:
         """Until it is terminated. Cancelled, it kills the process. UserError if it never can serve."""
@@ -162,7 +173,7 @@ class _Worker:
                 self._log.error("worker.not_ready", reason=str(error) or f"not within {_START_S} s")
                 return None
             finally:
-                self._process = None
+                self._process, self._serves = None, False
 
     async def _start(self, descriptor: int) -> Process:
         # In a session of its own, or Ctrl-C in a terminal would reach it beside the supervisor's SIGTERM.
@@ -191,6 +202,7 @@ class _Worker:
         if "ready" in message:
             self.address = message["ready"]
             self._log.info("worker.ready", address=self.address, pid=self.pid)
+            self._serves = True
             self.ready.set()
         elif "error" in message and self.ready.is_set():
             # It could serve before: perhaps an edit is half done. The other workers need not stop for it.

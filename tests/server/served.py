@@ -13,8 +13,9 @@ from structlog.testing import LogCapture
 
 from extproc.config.settings import Settings
 from extproc.exchange.gateway import Gateway
-from extproc.server.grpc_aio import SERVICE_NAME, GrpcServer
+from extproc.server.grpc_aio import GrpcServer
 from extproc.server.service import Service
+from extproc.server.serving import SERVICE_NAME
 from extproc.server.stores import MemoryStore
 from extproc.server.wire.server import WireServer
 from tests.exchange import link

@@ -81,6 +81,22 @@ async def test_a_rotation_is_taken_up_and_what_has_begun_keeps_what_it_has(watch
     assert await watched.look() == []
 
 
+async def test_what_somebody_asks_for_need_not_be_at_rest(watched: Watched) -> None:
+    before = watched.serial
+    keymaker.rotate(watched.folder, watched.terms, watched.now, roots=[ROOT])
+    watched.watch.ask()
+    assert await watched.look(1) == loaded(before + 1)
+    watched.watch.ask()
+    assert await watched.look() == []  # there is nothing new
+
+
+async def test_what_can_not_be_loaded_is_said_again_to_whoever_asks(watched: Watched) -> None:
+    watched.layout.signed.write_bytes(b"not a directory")
+    assert [entry["event"] for entry in await watched.look(5)] == ["keys.refused"]
+    watched.watch.ask()
+    assert [entry["event"] for entry in await watched.look(5)] == ["keys.refused"]
+
+
 async def test_a_key_opens_before_the_directory_lists_it(watched: Watched) -> None:
     (coming, *_) = keymaker.rotate(watched.folder, watched.terms, watched.now).created
     assert await watched.look() == loaded(watched.serial)

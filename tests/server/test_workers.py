@@ -12,12 +12,14 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from extproc.config.settings import Settings
 from extproc.errors import UserError
@@ -182,6 +184,26 @@ async def test_a_worker_that_has_served_is_tried_again_while_the_file_is_wrong(r
             config.write_text(good)
             async with grpc.aio.insecure_channel(workers.addresses[0]) as channel:
                 await asyncio.wait_for(channel.channel_ready(), PATIENCE_S)
+
+
+async def test_a_worker_that_goes_on_dying_is_started_again_ever_more_slowly(ready: Settings) -> None:
+    """Twice as long after each death, from a fifth of a second on."""
+    config, deaths = ready.folder / CONFIG, list[float]()
+    one = ready.model_copy(update={"workers": 1})
+
+    def note(_logger: object, _method: str, entry: EventDict) -> EventDict:
+        if entry["event"] == "worker.died":
+            deaths.append(asyncio.get_running_loop().time())
+        return entry
+
+    with capture_logs([note]):
+        async with Supervisor(config, one) as workers:
+            config.write_text("listen: nowhere")
+            assert workers.pids[0] is not None
+            os.kill(workers.pids[0], signal.SIGKILL)
+            await until(lambda: len(deaths) == 4)
+    waits = [later - earlier for earlier, later in pairwise(deaths)]
+    assert all(wait >= least for wait, least in zip(waits, (0.2, 0.4, 0.8), strict=True)), waits
 
 
 async def test_a_second_supervisor_is_refused(ready: Settings) -> None:

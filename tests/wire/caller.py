@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -16,6 +15,7 @@ from structlog.testing import LogCapture
 from extproc.exchange.gateway import Gateway
 from extproc.message import Headers
 from extproc.server.service import Service
+from extproc.server.serving import Tally
 from extproc.server.stores import MemoryStore
 from extproc.server.wire.calls import Calls
 from extproc.server.wire.connection import Limits
@@ -102,9 +102,10 @@ class Caller:
         log = structlog.wrap_logger(structlog.PrintLogger(), processors=[self.captured]).bind()
         store = MemoryStore(100, link.NOW_MS - 60_000)
         self.service = Service(gateway or link.gateway(), store, now_ms=lambda: link.NOW_MS, log=log)
-        self.health, self.counts = Health(), Counter[str]()
+        self.health, tally = Health(), Tally(log)
         self.health.set("", SERVING)
-        calls = Calls(self.service, self.health, self.counts, log, LARGEST)
+        self.counts = tally.counts
+        calls = Calls(self.service, self.health, tally, LARGEST)
         self.timers: list[Timer] = []
         self.responses: dict[int, Response] = {}
         self.sent: list[str] = []  # what came back, as lines

@@ -158,7 +158,7 @@ async def test_what_a_client_does_not_read_is_not_made(large: Served) -> None:
     reader, writer = await asyncio.open_unix_connection(large.path, limit=2**16)
     writer.write(peer.PREFACE + WIDE + b"".join(requests()))
     async with asyncio.timeout(30):
-        await large.server._until(lambda: is_paused(large))
+        await large.server._progress.until(lambda: is_paused(large))
         assert large.server.counts["exchanges"] == MANY
         assert held(large) < 2 * 2**20
         answered = 0

@@ -13,7 +13,7 @@ from extproc.server.wire.events import Event, RequestReceived, StreamReset
 from extproc.server.wire.fields import FieldDecoder, encode
 from extproc.server.wire.frames import ErrorCode
 from tests.wire import peer
-from tests.wire.peer import REQUEST, Peer, block, headers, request
+from tests.wire.peer import END, REQUEST, Peer, block, headers, request
 
 METHOD, SCHEME, PATH, AUTHORITY, *REST = REQUEST
 
@@ -104,7 +104,7 @@ def test_a_block_of_a_refused_or_reset_stream_is_decoded_all_the_same() -> None:
     """Section 4.3: or the table would be out of step."""
     client, encoder = Peer(), hpack.Encoder()
     client.send(request(1))
-    client.connection.reset(1, ErrorCode.CANCEL)
+    client.connection.end(1, END)
     fields = [*REQUEST, ("x-tea", "earl grey")]
     assert client.send(headers(1, encoder.encode(fields), "END_STREAM")) == []
     (event,) = client.send(headers(3, encoder.encode(fields)))

@@ -60,6 +60,31 @@ def test_streams_that_we_are_made_to_reset_are_counted_too() -> None:
     assert client.gets(request(19), peer.window_update(19, 0)) == ["GOAWAY 19 ENHANCE_YOUR_CALM"]
 
 
+def test_streams_that_are_reset_while_their_answer_waits_are_counted() -> None:
+    """Or a peer that reads nothing could have all it likes made for it."""
+    client = Peer(LIMITS)
+    client.send(settings({peer.INITIAL_WINDOW_SIZE: 0}))
+    for stream_id in range(1, 19, 2):
+        assert not client.connection.is_ended
+        answered_and_reset(client, stream_id)
+    assert client.answers()[-1] == "GOAWAY 17 ENHANCE_YOUR_CALM"
+
+
+def test_streams_that_are_reset_when_they_have_been_answered_are_not_counted() -> None:
+    """Envoy ends each exchange so."""
+    client = Peer(LIMITS)
+    for stream_id in range(1, 2001, 2):
+        answered_and_reset(client, stream_id)
+    assert not client.connection.is_ended
+
+
+def answered_and_reset(client: Peer, stream_id: int) -> None:
+    client.send(request(stream_id))
+    client.connection.send_headers(stream_id, b"head")
+    client.connection.send_data(stream_id, [b"tea"])
+    client.send(peer.rst_stream(stream_id, "INTERNAL_ERROR"))
+
+
 def test_streams_that_end_well_are_not_counted() -> None:
     client = Peer(LIMITS)
     for stream_id in range(1, 2001, 2):

@@ -8,7 +8,8 @@ from __future__ import annotations
 import hpack
 import pytest
 
-from extproc.server.wire.grpc import Status, trailers
+from extproc.server.serving import Status
+from extproc.server.wire.grpc import trailers
 from extproc.server.wire.health import SERVING
 from tests.exchange import link
 from tests.server import envoys

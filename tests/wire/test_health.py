@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from extproc.server.wire.grpc import Status
+from extproc.server.serving import Status
 from extproc.server.wire.health import NOT_SERVING, SERVICE_UNKNOWN, SERVING
 from tests.wire.caller import CHECK, WATCH, Caller, asked, request
 from tests.wire.peer import rst_stream

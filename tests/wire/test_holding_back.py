@@ -6,8 +6,8 @@ closed.
 
 from __future__ import annotations
 
+from extproc.server.serving import Status
 from extproc.server.wire.connection import Limits
-from extproc.server.wire.grpc import Status
 from tests.exchange import link
 from tests.wire.caller import CHECK, PROCESS, Caller, asked, keys_request, prefixed, request
 from tests.wire.peer import data, window_update

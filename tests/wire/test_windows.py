@@ -10,7 +10,6 @@ import pytest
 from extproc.message import Buffer
 from extproc.server.wire.connection import Limits
 from extproc.server.wire.events import WindowOpened
-from extproc.server.wire.frames import ErrorCode
 from tests.wire import peer
 from tests.wire.peer import (
     END,
@@ -29,9 +28,8 @@ def test_data_waits_for_the_streams_window() -> None:
     client = gets_a_request()
     client.send(window_update(0, 2**20), settings({peer.INITIAL_WINDOW_SIZE: 10}))
     client.answers()
-    client.connection.send_data(1, [bytes(25)])
+    assert not client.connection.send_data(1, [bytes(25)])
     client.connection.end(1, END)
-    assert client.connection.is_blocked(1)
     assert client.answers() == ["DATA 1 10"]
     assert client.gets(window_update(1, 14)) == ["DATA 1 14"]
     assert client.gets(data(1, b"", "END_STREAM"), window_update(1, 1)) == [
@@ -43,11 +41,9 @@ def test_data_waits_for_the_streams_window() -> None:
 def test_data_waits_for_the_connections_window() -> None:
     client = Peer()
     client.send(request(1), request(3))
-    client.connection.send_data(1, [bytes(65_535 + 20_000)])
-    client.connection.send_data(3, [bytes(5)])
+    assert not client.connection.send_data(1, [bytes(65_535 + 20_000)])
+    assert not client.connection.send_data(3, [bytes(5)])
     client.answers()
-    assert client.connection.is_blocked(1)
-    assert client.connection.is_blocked(3)
     assert client.gets(window_update(1, 65_535)) == []
     assert client.send(window_update(0, 20_003)) == [WindowOpened(1)]
     assert client.answers() == ["DATA 1 16384", "DATA 1 3616", "DATA 3 3"]
@@ -89,12 +85,13 @@ def test_a_frame_takes_what_waits_in_pieces() -> None:
     client.send(settings({peer.INITIAL_WINDOW_SIZE: 10}))
     client.answers()
     pieces: list[Buffer] = [b"one", memoryview(b"two"), b"", b"three", b"four"]
-    client.connection.send_data(1, pieces)
-    client.send(window_update(1, 1), window_update(1, 100))
+    assert not client.connection.send_data(1, pieces)
+    client.send(window_update(1, 1))
+    assert client.send(window_update(1, 100)) == [WindowOpened(1)]
     sent = list(peer.cut(client.connection.take()))
     assert [len(each) - 9 for each in sent] == [10, 1, 4]
     assert b"".join(each[9:] for each in sent) == b"".join(pieces)
-    assert not client.connection.is_blocked(1)
+    assert client.connection.send_data(1, [b"five"])
 
 
 def test_frames_are_as_large_as_the_peer_takes_them() -> None:
@@ -144,7 +141,7 @@ def test_the_connections_window_opens_whoever_waits() -> None:
     client = gets_a_request(Limits(stream_window=2**20, connection_window=65_536))
     assert client.gets(data(1, bytes(16_384))) == []
     assert client.gets(data(1, bytes(16_384))) == ["WINDOW_UPDATE 0 +32768"]
-    client.connection.reset(1, ErrorCode.CANCEL)
+    client.connection.end(1, END)
     client.answers()
     assert client.gets(data(1, bytes(16_384)), data(1, bytes(16_384))) == ["WINDOW_UPDATE 0 +32768"]
 

@@ -1,22 +1,22 @@
-"""The calls of the two services: messages in, framed replies out. No I/O."""
+"""The calls of the two services: messages in, replies out. No I/O."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from google.protobuf.message import DecodeError
 from grpc_health.v1.health_pb2 import HealthCheckRequest
-from structlog.typing import FilteringBoundLogger
 
-from extproc.message import Buffer
-from extproc.server.service import Service, Stream, StreamError, StreamResetError
-from extproc.server.wire import grpc
-from extproc.server.wire.grpc import CallError, Status
+from extproc.envoy_api import Reply
+from extproc.server.service import Service, Stream
+from extproc.server.serving import SERVICE_NAME, Status, Tally
+from extproc.server.wire.grpc import CallError
 from extproc.server.wire.health import Health
 
-Send = Callable[[Sequence[Buffer]], None]  # takes framed messages, in pieces
+_PROCESS: Final = f"/{SERVICE_NAME}/Process".encode()
+Send = Callable[[Sequence[Reply]], None]
 
 
 class Call(ABC):
@@ -25,8 +25,8 @@ class Call(ABC):
     limit: int
 
     @abstractmethod
-    def receive(self, message: bytes) -> Sequence[Buffer]:
-        """Framed replies to a message, in pieces."""
+    def receive(self, message: bytes) -> Sequence[Reply]:
+        """The replies to a message."""
 
     @abstractmethod
     def end(self) -> bool:
@@ -37,20 +37,16 @@ class Call(ABC):
         """It is over, in whatever way."""
 
 
-class ProcessCall(Call):
-    def __init__(self, stream: Stream, limit: int) -> None:
-        self.limit = limit
-        self._stream = stream
+class ProcessCall(Stream, Call):
+    """A stream of the service, as a call."""
 
-    def receive(self, message: bytes) -> Sequence[Buffer]:
-        return [piece for reply in self._stream.receive(message) for piece in grpc.message(*reply)]
+    def __init__(self, service: Service, limit: int) -> None:
+        super().__init__(service)
+        self.limit = limit
 
     def end(self) -> bool:
-        self._stream.close()
+        self.close()
         return True
-
-    def abandon(self) -> None:
-        self._stream.abandon()
 
 
 class _HealthCall(Call):
@@ -62,11 +58,11 @@ class _HealthCall(Call):
         self._health = health
         self._is_asked = False
 
-    def receive(self, message: bytes) -> Sequence[Buffer]:
+    def receive(self, message: bytes) -> Sequence[Reply]:
         if self._is_asked:
             raise CallError(Status.INTERNAL, "expected one HealthCheckRequest")
         self._is_asked = True
-        return grpc.message(self._answer(HealthCheckRequest.FromString(message).service))
+        return [(self._answer(HealthCheckRequest.FromString(message).service),)]
 
     def end(self) -> bool:
         if not self._is_asked:
@@ -108,52 +104,34 @@ class WatchCall(_HealthCall):
         return self._health.response(service)
 
     def _tell(self, response: bytes) -> None:
-        self._send(grpc.message(response))
+        self._send([(response,)])
 
 
 class Calls:
     """Makes calls, and says how one that fails ends. `limit`: octets of a message from Envoy."""
 
-    def __init__(
-        self, service: Service, health: Health, counts: Counter[str], log: FilteringBoundLogger, limit: int
-    ) -> None:
+    def __init__(self, service: Service, health: Health, tally: Tally, limit: int) -> None:
         self._service = service
         self._health = health
-        self._counts = counts
-        self._log = log
+        self._tally = tally
         self._limit = limit
+        self.broken = tally.broken
 
-    def call(self, request: grpc.Request, send: Send, now: float) -> Call:
+    def call(self, path: bytes, send: Send, now: float) -> Call:
         """The call that is asked for; `send` is for what comes without being asked. Raises CallError."""
-        if request.get(b"grpc-encoding", b"identity") != b"identity":
-            raise CallError(Status.UNIMPLEMENTED, "no grpc-encoding but identity")
-        match request[b":path"]:
-            case b"/envoy.service.ext_proc.v3.ExternalProcessor/Process":
-                self._counts["exchanges"] += 1
-                return ProcessCall(self._service.stream(), self._limit)
-            case b"/grpc.health.v1.Health/Check":
-                return CheckCall(self._health, now)
-            case b"/grpc.health.v1.Health/Watch":
-                return WatchCall(self._health, send)
+        if path == _PROCESS:
+            self._tally.begin()
+            return ProcessCall(self._service, self._limit)
+        if path == b"/grpc.health.v1.Health/Check":
+            return CheckCall(self._health, now)
+        if path == b"/grpc.health.v1.Health/Watch":
+            return WatchCall(self._health, send)
         raise CallError(Status.UNIMPLEMENTED, "no such method")
 
     def failure(self, error: Exception) -> CallError:
-        """The status that a call ends with. Never OK: after that Envoy goes on with the request as it is."""
-        match error:
-            case CallError():
-                return error
-            case StreamResetError():  # which has been logged
-                return CallError(Status.ABORTED, str(error))
-            case StreamError():
-                self._counts["broke_protocol"] += 1
-                self._log.warning("stream.refused", reason=str(error))
-                return CallError(Status.FAILED_PRECONDITION, str(error))
-            case DecodeError():
-                return CallError(Status.INTERNAL, "a message that does not parse")
-        self._counts["bugs"] += 1
-        self._log.exception("stream.bug")  # which is being caught
-        return CallError(Status.INTERNAL, "internal error")
-
-    def broken(self, reason: str) -> None:
-        """A connection has ended, by what Envoy did wrong."""
-        self._log.warning("connection.broken", reason=reason)
+        """The status that a call ends with, of `error`, which is being caught."""
+        if isinstance(error, CallError):
+            return error
+        if isinstance(error, DecodeError):
+            return CallError(Status.INTERNAL, "a message that does not parse")
+        return CallError(*self._tally.failure(error))

@@ -12,7 +12,7 @@ back, and stop acknowledging what comes in on it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from extproc.message import Buffer
 from extproc.server.wire import frames
@@ -20,7 +20,7 @@ from extproc.server.wire.errors import ConnectionFault
 from extproc.server.wire.events import ConnectionEnded, Event
 from extproc.server.wire.fields import MAX_LIST
 from extproc.server.wire.frames import ErrorCode, Setting
-from extproc.server.wire.reader import FrameReader
+from extproc.server.wire.reader import Reader
 from extproc.server.wire.receiver import Receiver
 from extproc.server.wire.state import Limits, State
 
@@ -28,20 +28,19 @@ __all__ = ["Connection", "Limits"]
 
 
 class Connection:
-    """See above. Streams that are gone are passed over in silence: their events say that they are."""
+    """See above. Streams that are gone are passed over in silence: their events say that they are.
+
+    `take` gives what is to be sent now; of `sender` others need nothing but `unflushed`.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self.is_ended = False
         self._state = State(limits)
-        self._sender = self._state.sender
-        self._reader = FrameReader()
+        self.sender = self._state.sender
+        self.take = self.sender.take
+        self._reader = Reader()
         self._receiver = Receiver(self._state)
-        self._sender.out.append(_greeting(limits))
-
-    @property
-    def unflushed(self) -> int:
-        """Octets of DATA that `take` would give."""
-        return self._sender.unflushed
+        self.sender.out.append(_greeting(limits))
 
     @property
     def open_streams(self) -> int:
@@ -53,10 +52,9 @@ class Connection:
         if self.is_ended:
             return events
         self._state.now = now
-        handle = self._receiver.handle
         try:
-            for frame in self._reader.receive(data):
-                handle(frame, events)
+            for view in self._reader.receive(data):
+                self._reader.rest = bytes(view[self._receiver.handle(view, events) :])
         except ConnectionFault as fault:
             self.is_ended = True
             self._state.go_away(fault.code, final=True)
@@ -64,47 +62,33 @@ class Connection:
             events.append(ConnectionEnded(fault.code, str(fault)))
         return events
 
-    def take(self) -> bytes:
-        """What is to be sent now."""
-        return self._sender.take()
-
     def send_headers(self, stream_id: int, block: bytes) -> None:
         """A response's head."""
         if (stream := self._state.streams.get(stream_id)) is not None:
-            self._sender.headers(stream, block)
+            self.sender.headers(stream, block)
 
-    def send_data(self, stream_id: int, pieces: Iterable[Buffer]) -> None:
-        """Some of its body, now or when a window is open for it."""
-        if (stream := self._state.streams.get(stream_id)) is not None:
-            self._sender.data(stream, pieces)
+    def send_data(self, stream_id: int, pieces: Sequence[Buffer]) -> bool:
+        """Some of its body, now or when a window is open for it: False when some of it waits."""
+        stream = self._state.streams.get(stream_id)
+        return stream is None or self.sender.data(stream, pieces)
 
     def end(self, stream_id: int, trailers: bytes) -> None:
         """The field block that ends it, behind all of its body."""
         stream = self._state.streams.get(stream_id)
-        if stream is not None and self._sender.end(stream, trailers):
+        if stream is not None and self.sender.end(stream, trailers):
             self._state.close(stream)
 
     def discard(self, stream_id: int) -> None:
         """Forget what waits on the stream: it can end at once."""
         if (stream := self._state.streams.get(stream_id)) is not None:
-            self._sender.discard(stream)
-
-    def reset(self, stream_id: int, code: ErrorCode) -> None:
-        """Give a stream up."""
-        if stream_id in self._state.streams:
-            self._state.reset(stream_id, code)
-
-    def is_blocked(self, stream_id: int) -> bool:
-        """Whether what was sent on the stream waits for a window."""
-        stream = self._state.streams.get(stream_id)
-        return stream is not None and stream.unsent > 0
+            self.sender.discard(stream)
 
     def acknowledge(self, stream_id: int, octets: int) -> None:
         """What came in has been dealt with: as much more may come."""
         stream = self._state.streams.get(stream_id)
         window = self._state.limits.stream_window
         if stream is not None and (increment := stream.acknowledge(octets, window)):
-            self._sender.out.append(frames.window_update(stream_id, increment))
+            self.sender.out.append(frames.window_update(stream_id, increment))
 
     def go_away(self, *, final: bool) -> None:
         """Say that we are leaving (section 6.8). `final`: streams opened from here on are refused."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from extproc.message import Buffer
 from extproc.server.wire.fields import Fields
 from extproc.server.wire.frames import ErrorCode
 
 
-@dataclass(slots=True)
-class RequestReceived:
+class RequestReceived(NamedTuple):
     """A field section that opens a stream."""
 
     stream_id: int
@@ -18,41 +17,36 @@ class RequestReceived:
     end_stream: bool
 
 
-@dataclass(slots=True)
-class DataReceived:
+class DataReceived(NamedTuple):
     """Some of a body. It is held against the stream's window until it is acknowledged."""
 
     stream_id: int
-    data: Buffer = field(repr=False)
+    data: Buffer
     flow_length: int  # octets of the window, padding too
     end_stream: bool
 
 
-@dataclass(slots=True)
-class TrailersReceived:
+class TrailersReceived(NamedTuple):
     """The field section that ends a request."""
 
     stream_id: int
     fields: Fields
 
 
-@dataclass(slots=True)
-class StreamReset:
+class StreamReset(NamedTuple):
     """The stream is gone, by the peer's RST_STREAM or by ours for what it did wrong."""
 
     stream_id: int
     code: int
 
 
-@dataclass(slots=True)
-class WindowOpened:
+class WindowOpened(NamedTuple):
     """All that was queued on the stream has been sent: it may have more."""
 
     stream_id: int
 
 
-@dataclass(slots=True)
-class ConnectionEnded:
+class ConnectionEnded(NamedTuple):
     """A connection error: GOAWAY is on its way, and nothing else follows."""
 
     code: ErrorCode

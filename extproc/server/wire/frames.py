@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from enum import IntEnum
 from typing import Final
 
+from extproc.message import Buffer
+
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-HEADER_LENGTH: Final = 9
 MIN_MAX_FRAME_SIZE: Final = 2**14
 MAX_MAX_FRAME_SIZE: Final = 2**24 - 1
-MAX_WINDOW: Final = 2**31 - 1
+MAX_31_BITS: Final = 2**31 - 1  # a stream id, a window, an increment: the bit above is reserved
 DEFAULT_WINDOW: Final = 2**16 - 1
 
 DATA: Final = 0x0
@@ -31,9 +32,9 @@ END_HEADERS: Final = 0x4
 PADDED: Final = 0x8
 PRIORITY_FLAG: Final = 0x20
 
-_HEADER: Final = struct.Struct(">HBBBI")  # length in 16 + 8 bits, type, flags, stream
+HEADER: Final = struct.Struct(">IBI")  # length and type, in 24 + 8 bits; flags; stream
+WORD: Final = struct.Struct(">I")
 _SETTING: Final = struct.Struct(">HI")
-_WORD: Final = struct.Struct(">I")
 
 
 class Setting(IntEnum):
@@ -66,28 +67,32 @@ class ErrorCode(IntEnum):
     HTTP_1_1_REQUIRED = 0xD
 
 
-def frame(kind: int, flags: int, stream_id: int, payload: bytes = b"") -> bytes:
+def header(length: int, kind: int, flags: int, stream_id: int) -> bytes:
+    """What precedes a payload of `length` octets."""
+    return HEADER.pack(length << 8 | kind, flags, stream_id)
+
+
+def frame(kind: int, flags: int, stream_id: int, payload: Buffer = b"") -> bytes:
     """A frame of any type."""
-    length = len(payload)
-    return _HEADER.pack(length >> 8, length & 0xFF, kind, flags, stream_id) + payload
+    return header(len(payload), kind, flags, stream_id) + payload
 
 
 def settings(values: Iterable[tuple[Setting, int]]) -> bytes:
     return frame(SETTINGS, 0, 0, b"".join(_SETTING.pack(*value) for value in values))
 
 
-def read_settings(payload: bytes) -> Iterable[tuple[int, int]]:
+def read_settings(payload: Buffer) -> Iterable[tuple[int, int]]:
     """The parameters of a SETTINGS frame, in their order; `payload` is a multiple of 6 bytes."""
     return _SETTING.iter_unpack(payload)
 
 
 def window_update(stream_id: int, increment: int) -> bytes:
-    return frame(WINDOW_UPDATE, 0, stream_id, _WORD.pack(increment))
+    return frame(WINDOW_UPDATE, 0, stream_id, WORD.pack(increment))
 
 
 def rst_stream(stream_id: int, code: int) -> bytes:
-    return frame(RST_STREAM, 0, stream_id, _WORD.pack(code))
+    return frame(RST_STREAM, 0, stream_id, WORD.pack(code))
 
 
 def goaway(last_stream_id: int, code: int) -> bytes:
-    return frame(GOAWAY, 0, 0, _WORD.pack(last_stream_id) + _WORD.pack(code))
+    return frame(GOAWAY, 0, 0, WORD.pack(last_stream_id) + WORD.pack(code))

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Mapping
-from enum import IntEnum
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from extproc.errors import ExtprocError
 from extproc.message import Buffer
-from extproc.server.wire.fields import encode
-
-Request = Mapping[bytes, bytes]  # its fields, by name
+from extproc.server.serving import Status
+from extproc.server.wire.fields import Fields, encode
 
 _PREFIX: Final = struct.Struct(">BI")  # compressed flag, length
+_PREFIX_LENGTH: Final = _PREFIX.size
 _TIMEOUT: Final = re.compile(rb"([0-9]{1,8})([HMSmun])")
 _UNITS_S: Final = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 _MAX_SHOWN: Final = 256
@@ -24,20 +23,6 @@ _HEAD: Final = ((":status", "200"), ("content-type", "application/grpc"))
 _ENCODINGS: Final = ("grpc-accept-encoding", "identity")
 # What `grpc-message` leaves as it is, beyond letters and digits: printable ASCII but for "%".
 _PRINTABLE: Final = " !\"#$&'()*+,/:;<=>?@[\\]^`{|}~"
-
-
-class Status(IntEnum):
-    """Those that are used here (doc/statuscodes.md)."""
-
-    OK = 0
-    DEADLINE_EXCEEDED = 4
-    NOT_FOUND = 5
-    RESOURCE_EXHAUSTED = 8
-    FAILED_PRECONDITION = 9
-    ABORTED = 10
-    UNIMPLEMENTED = 12
-    INTERNAL = 13
-    UNAVAILABLE = 14
 
 
 class CallError(ExtprocError):
@@ -61,23 +46,33 @@ def trailers(status: Status, reason: str = "", *, alone: bool) -> bytes:
     return encode([*_HEAD, _ENCODINGS, *fields] if alone else fields)
 
 
-def refusal(request: Request) -> bytes | None:
-    """The whole answer to a request that is none of gRPC's, or None for one that is."""
+class Head(NamedTuple):
+    """What a request asks for by its fields. `refusal`: the whole answer to one that can't have it."""
+
+    path: bytes = b""
+    timeout_s: float | None = None
+    refusal: bytes | None = None
+
+
+@lru_cache(maxsize=64)
+def head(fields: Fields) -> Head:
+    """Remembered, since nearly all requests of a connection have the same fields."""
+    request = dict(fields)
     if request.get(b":method") != b"POST":
-        return encode(((":status", "405"), ("allow", "POST")))
+        return Head(refusal=encode(((":status", "405"), ("allow", "POST"))))
     if not re.fullmatch(rb"application/grpc([+;].*)?", request.get(b"content-type", b"")):
-        return encode(((":status", "415"),))
-    return None
+        return Head(refusal=encode(((":status", "415"),)))
+    try:
+        timeout_s = _timeout_s(request.get(b"grpc-timeout"))
+        if request.get(b"grpc-encoding", b"identity") != b"identity":
+            raise CallError(Status.UNIMPLEMENTED, "no grpc-encoding but identity")
+    except CallError as error:
+        return Head(refusal=trailers(error.status, error.reason, alone=True))
+    return Head(request[b":path"], timeout_s)
 
 
-def message(*serialized: Buffer) -> tuple[Buffer, ...]:
-    """A message with its prefix, in pieces."""
-    return _PREFIX.pack(0, sum(map(len, serialized))), *serialized
-
-
-def timeout_s(request: Request) -> float | None:
+def _timeout_s(value: bytes | None) -> float | None:
     """`grpc-timeout`, if there is one. Raises CallError."""
-    value = request.get(b"grpc-timeout")
     if value is None:
         return None
     match = _TIMEOUT.fullmatch(value)
@@ -86,36 +81,59 @@ def timeout_s(request: Request) -> float | None:
     return int(match[1]) * _UNITS_S[match[2]]
 
 
-class MessageReader:
-    """Takes messages out of the DATA of one direction. `limit`: octets of one message."""
+def messages(serialized: Iterable[tuple[Buffer, ...]]) -> list[Buffer]:
+    """Messages, each in pieces, with their prefixes."""
+    pieces: list[Buffer] = []
+    for message in serialized:
+        pieces.append(_PREFIX.pack(0, sum(map(len, message))))
+        pieces += message
+    return pieces
 
-    __slots__ = ("_data", "_limit")
+
+class MessageReader:
+    """Takes messages out of the DATA of one direction. `limit`: octets of one message.
+
+    `data`: what no message has been made of yet.
+    """
+
+    __slots__ = ("_limit", "data")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._data = bytearray()
+        self.data: Buffer | bytearray = b""
 
     def receive(self, data: Buffer) -> None:
-        self._data += data
+        """Nearly always that is one message, whole, which need not be gathered."""
+        if not self.data:
+            self.data = data
+        elif isinstance(self.data, bytearray):
+            self.data += data
+        else:
+            self.data = bytearray(self.data) + data
 
     def next(self) -> bytes | None:
         """The next message, or None until more has come. Raises CallError."""
-        data = self._data
-        if len(data) < _PREFIX.size:
+        data = self.data
+        if len(data) < _PREFIX_LENGTH:
             return None
         compressed, length = _PREFIX.unpack_from(data)
         if compressed:
             raise CallError(Status.INTERNAL, "a compressed message, without grpc-encoding")
         if length > self._limit:
             raise CallError(Status.RESOURCE_EXHAUSTED, f"a message of {length} octets")
-        end = _PREFIX.size + length
+        end = _PREFIX_LENGTH + length
         if len(data) < end:
             return None
-        message = bytes(memoryview(data)[_PREFIX.size : end])
-        del data[:end]
+        message = bytes(memoryview(data)[_PREFIX_LENGTH:end])
+        if end == len(data):
+            self.data = b""
+        elif isinstance(data, bytearray):
+            del data[:end]
+        else:
+            self.data = data[end:]
         return message
 
     def end(self) -> None:
         """Raises CallError when the DATA ends amid a message."""
-        if self._data:
+        if self.data:
             raise CallError(Status.INTERNAL, "the request ends amid a message")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 from extproc.server.wire.calls import Calls
 from extproc.server.wire.session import Session
@@ -31,9 +32,7 @@ class WireProtocol(asyncio.Protocol):
         return self._session.open_streams
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError("expected a stream transport")
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses of it
         self._flush()
 
     def data_received(self, data: bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final
@@ -19,29 +18,23 @@ from extproc.server.wire.events import (
 )
 from extproc.server.wire.fields import MAX_LIST, FieldDecoder, Fields, check_request, check_trailers
 from extproc.server.wire.frames import ErrorCode, Setting
-from extproc.server.wire.reader import Frame
+from extproc.server.wire.settings import check_setting
 from extproc.server.wire.state import State
 from extproc.server.wire.streams import Stream
 
-_WORD: Final = struct.Struct(">I")
-_INCREMENT_MASK: Final = 2**31 - 1
+_read_header: Final = frames.HEADER.unpack_from
+_HEADER_LENGTH: Final = frames.HEADER.size
+_MAX_LENGTH: Final = frames.MIN_MAX_FRAME_SIZE  # ours, since we do not ask for more
+_ID_MASK: Final = frames.MAX_31_BITS
 _PRIORITY_LENGTH: Final = 5
 _MAX_CONTINUATIONS: Final = 32
-_ANY: Final = (0, 2**32 - 1, ErrorCode.PROTOCOL_ERROR)
-_BOUNDS: Final[Mapping[int, tuple[int, int, ErrorCode]]] = {  # of settings (section 6.5.2)
-    Setting.ENABLE_PUSH: (0, 1, ErrorCode.PROTOCOL_ERROR),
-    Setting.INITIAL_WINDOW_SIZE: (0, frames.MAX_WINDOW, ErrorCode.FLOW_CONTROL_ERROR),
-    Setting.MAX_FRAME_SIZE: (
-        frames.MIN_MAX_FRAME_SIZE,
-        frames.MAX_MAX_FRAME_SIZE,
-        ErrorCode.PROTOCOL_ERROR,
-    ),
-}
+_END_STREAM: Final = frames.END_STREAM
+_PADDED: Final = frames.PADDED
 
 
 @dataclass(slots=True)
 class _Block:
-    """A field block, and the CONTINUATION frames that it goes on in."""
+    """A field block that goes on in CONTINUATION frames."""
 
     stream_id: int
     end_stream: bool
@@ -50,53 +43,74 @@ class _Block:
 
 
 class Receiver:
-    """Handles one frame at a time. Raises ConnectionFault."""
+    """Handles frame after frame. Raises ConnectionFault."""
 
     def __init__(self, state: State) -> None:
         self._state = state
         self._decoder = FieldDecoder()
         self._block: _Block | None = None
+        self._is_first = True
 
-    def handle(self, frame: Frame, events: list[Event]) -> None:
-        """Appends to `events` what the frame makes happen."""
-        kind, flags, stream_id, payload = frame
-        if self._block is not None and (kind != frames.CONTINUATION or stream_id != self._block.stream_id):
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a frame amid a field block")
-        handle = self._handlers.get(kind)
-        if handle is None:
-            return  # section 4.1: types that are not known are ignored
-        try:
-            handle(self, flags, stream_id, payload, events)
-        except StreamFault as fault:
-            self._state.refuse(stream_id, fault.code)
-            events.append(StreamReset(stream_id, fault.code))
+    def handle(self, view: memoryview, events: list[Event]) -> int:
+        """Section 4.1. Appends to `events` what frames make happen; how much of `view` was whole frames."""
+        start, end, handlers = 0, len(view), self._handlers
+        while (begin := start + _HEADER_LENGTH) <= end:
+            length_and_kind, flags, stream_id = _read_header(view, start)
+            length, kind = length_and_kind >> 8, length_and_kind & 0xFF
+            if length > _MAX_LENGTH:
+                raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"a frame of {length} octets")
+            if self._is_first:
+                self._check_first(kind, flags)
+            if begin + length > end:
+                break
+            start, stream_id = begin + length, stream_id & _ID_MASK
+            if self._block is not None:
+                _check_block(self._block, kind, stream_id)
+            handle = handlers.get(kind)
+            if handle is not None:  # types that are not known are ignored
+                try:
+                    handle(self, flags, stream_id, view[begin:start], events)
+                except StreamFault as fault:
+                    self._state.refuse(stream_id, fault.code)
+                    events.append(StreamReset(stream_id, fault.code))
+        return start
 
-    def _on_data(self, flags: int, stream_id: int, payload: bytes, events: list[Event]) -> None:
+    def _check_first(self, kind: int, flags: int) -> None:
+        """Section 3.4."""
+        if kind != frames.SETTINGS or flags & frames.ACK:
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "no SETTINGS after the preface")
+        self._is_first = False
+
+    def _on_data(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
         """Section 6.1."""
-        flow_length = len(payload)
-        self._state.count_in(flow_length)
-        data = _unpadded(flags, payload)
-        end_stream = bool(flags & frames.END_STREAM)
-        if not data and not end_stream:
-            self._state.count_cheap()
-        stream = self._state.streams.get(stream_id)
+        state, flow_length = self._state, len(payload)
+        state.received += flow_length
+        if state.received >= state.step:
+            state.open_window()
+        data = _unpadded(flags, payload) if flags & _PADDED else payload
+        end_stream = flags & _END_STREAM != 0
+        if not (data or end_stream):
+            state.count_cheap()
+        stream = state.streams.get(stream_id)
         if stream is None:
-            self._state.pass_over(stream_id)
+            state.pass_over(stream_id)
             return
-        stream.take(flow_length, len(data), end_stream=end_stream)
+        stream.take(flow_length, len(data), end_stream)
         events.append(DataReceived(stream_id, data, flow_length, end_stream))
 
-    def _on_headers(self, flags: int, stream_id: int, payload: bytes, events: list[Event]) -> None:
+    def _on_headers(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
         """Section 6.2."""
         if stream_id % 2 == 0:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a client's streams have odd numbers")
         priority = _PRIORITY_LENGTH if flags & frames.PRIORITY_FLAG else 0
         block = _unpadded(flags, payload, priority)[priority:]
-        self._block = _Block(stream_id, bool(flags & frames.END_STREAM), bytearray(block))
+        end_stream = bool(flags & frames.END_STREAM)
         if flags & frames.END_HEADERS:
-            self._end_block(events)
+            self._on_section(stream_id, bytes(block), events, end_stream=end_stream)
+        else:
+            self._block = _Block(stream_id, end_stream, bytearray(block))
 
-    def _on_continuation(self, flags: int, _id: int, payload: bytes, events: list[Event]) -> None:
+    def _on_continuation(self, flags: int, _id: int, payload: memoryview, events: list[Event]) -> None:
         """Section 6.10."""
         block = self._block
         if block is None:
@@ -106,55 +120,57 @@ class Receiver:
         if len(block.data) > MAX_LIST or block.continuations > _MAX_CONTINUATIONS:
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "a field block without an end")
         if flags & frames.END_HEADERS:
-            self._end_block(events)
+            self._block = None
+            self._on_section(block.stream_id, bytes(block.data), events, end_stream=block.end_stream)
 
-    def _end_block(self, events: list[Event]) -> None:
-        block, self._block = self._block, None
-        if block is None:
-            raise AssertionError("no block has begun")
-        fields = self._decoder.decode(bytes(block.data))  # always, or the table is out of step
-        stream = self._state.streams.get(block.stream_id)
+    def _on_section(self, stream_id: int, block: bytes, events: list[Event], *, end_stream: bool) -> None:
+        """A field section that is whole: a request's head, or its trailers."""
+        fields = self._decoder.decode(block)  # always, or the table is out of step
+        stream = self._state.streams.get(stream_id)
         if stream is not None:
             if not stream.is_remote_open:
                 raise StreamFault(ErrorCode.STREAM_CLOSED, "HEADERS after the end of the request")
-            if not block.end_stream:
+            if not end_stream:
                 raise StreamFault(ErrorCode.PROTOCOL_ERROR, "trailers that do not end the request")
             check_trailers(fields)
             stream.end()
-            events.append(TrailersReceived(block.stream_id, fields))
-        elif block.stream_id <= self._state.last_id:
-            self._state.pass_over(block.stream_id)
+            events.append(TrailersReceived(stream_id, fields))
+        elif stream_id <= self._state.last_id:
+            self._state.pass_over(stream_id)
         else:
-            self._open(block, fields)
-            events.append(RequestReceived(block.stream_id, fields, block.end_stream))
+            self._open(stream_id, fields, end_stream=end_stream)
+            events.append(RequestReceived(stream_id, fields, end_stream))
 
-    def _open(self, block: _Block, fields: Fields) -> None:
+    def _open(self, stream_id: int, fields: Fields, *, end_stream: bool) -> None:
         state = self._state
-        state.last_id = block.stream_id
-        if block.stream_id > state.goaway_id or len(state.streams) >= state.limits.max_streams:
+        state.last_id = stream_id
+        if stream_id > state.goaway_id or len(state.streams) >= state.limits.max_streams:
             raise StreamFault(ErrorCode.REFUSED_STREAM, "no more streams")
         length = check_request(fields)
-        stream = Stream(block.stream_id, state.peer_window, state.limits.stream_window, length)
-        state.streams[block.stream_id] = stream
-        if block.end_stream:
+        stream = Stream(stream_id, state.peer_window, state.limits.stream_window, length)
+        state.streams[stream_id] = stream
+        if end_stream:
             stream.end()
 
-    def _on_priority(self, _flags: int, stream_id: int, payload: bytes, _events: list[Event]) -> None:
+    def _on_priority(self, _flags: int, stream_id: int, payload: memoryview, _events: list[Event]) -> None:
         """Section 6.3: deprecated, and of no effect."""
         if stream_id == 0:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "PRIORITY of the connection")
         _check_length(payload, _PRIORITY_LENGTH)  # for all (section 5.4.1): the stream may be idle
 
-    def _on_rst_stream(self, _flags: int, stream_id: int, payload: bytes, events: list[Event]) -> None:
+    def _on_rst_stream(self, _flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
         """Section 6.4."""
         _check_length(payload, 4)
-        self._state.check_not_idle(stream_id)
-        if (stream := self._state.streams.pop(stream_id, None)) is not None:
-            self._state.sender.forget(stream)
+        stream = self._state.streams.pop(stream_id, None)
+        if stream is None:
+            self._state.check_not_idle(stream_id)
+            return
+        self._state.sender.forget(stream)
+        if stream.unsent or not stream.has_begun:  # what has been answered may end so: it is how Envoy does
             self._state.count_cheap()
-            events.append(StreamReset(stream_id, _WORD.unpack(payload)[0]))
+        events.append(StreamReset(stream_id, frames.WORD.unpack(payload)[0]))
 
-    def _on_settings(self, flags: int, stream_id: int, payload: bytes, events: list[Event]) -> None:
+    def _on_settings(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
         """Section 6.5."""
         _check_connection(stream_id)
         if flags & frames.ACK:
@@ -164,7 +180,7 @@ class Receiver:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "SETTINGS that are cut off")
         self._state.count_cheap()
         for name, value in frames.read_settings(payload):
-            _check_setting(name, value)
+            check_setting(name, value)
         self._set(dict(frames.read_settings(payload)))
         self._state.sender.out.append(frames.frame(frames.SETTINGS, frames.ACK, 0))
         self._send_waiting(events)
@@ -181,10 +197,10 @@ class Receiver:
             except StreamFault as fault:
                 raise ConnectionFault(fault.code, "INITIAL_WINDOW_SIZE") from fault
 
-    def _on_push_promise(self, _flags: int, _id: int, _payload: bytes, _events: list[Event]) -> None:
+    def _on_push_promise(self, _flags: int, _id: int, _payload: memoryview, _events: list[Event]) -> None:
         raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a client does not push")
 
-    def _on_ping(self, flags: int, stream_id: int, payload: bytes, _events: list[Event]) -> None:
+    def _on_ping(self, flags: int, stream_id: int, payload: memoryview, _events: list[Event]) -> None:
         """Section 6.7."""
         _check_connection(stream_id)
         _check_length(payload, 8)
@@ -192,16 +208,18 @@ class Receiver:
             self._state.count_cheap()
             self._state.sender.out.append(frames.frame(frames.PING, frames.ACK, 0, payload))
 
-    def _on_goaway(self, _flags: int, stream_id: int, payload: bytes, _events: list[Event]) -> None:
+    def _on_goaway(self, _flags: int, stream_id: int, payload: memoryview, _events: list[Event]) -> None:
         """Section 6.8: what is open goes on, and the peer hangs up."""
         _check_connection(stream_id)
         if len(payload) < 8:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "GOAWAY that is cut off")
 
-    def _on_window_update(self, _flags: int, stream_id: int, payload: bytes, events: list[Event]) -> None:
+    def _on_window_update(
+        self, _flags: int, stream_id: int, payload: memoryview, events: list[Event]
+    ) -> None:
         """Section 6.9."""
         _check_length(payload, 4)
-        increment = _WORD.unpack(payload)[0] & _INCREMENT_MASK
+        increment = frames.WORD.unpack(payload)[0] & frames.MAX_31_BITS
         stream = self._state.streams.get(stream_id)
         if stream_id and stream is None:
             self._state.check_not_idle(stream_id)
@@ -228,7 +246,7 @@ class Receiver:
         else:
             self._state.close(stream)
 
-    _handlers: ClassVar[Mapping[int, Callable[[Receiver, int, int, bytes, list[Event]], None]]] = {
+    _handlers: ClassVar[Mapping[int, Callable[[Receiver, int, int, memoryview, list[Event]], None]]] = {
         frames.DATA: _on_data,
         frames.HEADERS: _on_headers,
         frames.PRIORITY: _on_priority,
@@ -242,7 +260,7 @@ class Receiver:
     }
 
 
-def _unpadded(flags: int, payload: bytes, fixed: int = 0) -> bytes:
+def _unpadded(flags: int, payload: memoryview, fixed: int = 0) -> memoryview:
     """Section 6.1. `fixed`: octets that have to be there. Raises ConnectionFault."""
     has_length = 1 if flags & frames.PADDED else 0
     if len(payload) < has_length + fixed:
@@ -254,13 +272,13 @@ def _unpadded(flags: int, payload: bytes, fixed: int = 0) -> bytes:
     return payload[1 : len(payload) - payload[0]]
 
 
-def _check_setting(name: int, value: int) -> None:
-    least, most, code = _BOUNDS.get(name, _ANY)
-    if not least <= value <= most:
-        raise ConnectionFault(code, f"setting {name} of {value}")
+def _check_block(block: _Block, kind: int, stream_id: int) -> None:
+    """Section 4.3."""
+    if kind != frames.CONTINUATION or stream_id != block.stream_id:
+        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a frame amid a field block")
 
 
-def _check_length(payload: bytes, length: int) -> None:
+def _check_length(payload: memoryview, length: int) -> None:
     if len(payload) != length:
         raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"{len(payload)} octets where {length} are due")
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import struct
-from collections import deque
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Sequence
 
 from extproc.message import Buffer
 from extproc.server.wire import frames
 from extproc.server.wire.errors import ConnectionFault
 from extproc.server.wire.frames import ErrorCode
 from extproc.server.wire.streams import Stream
-
-_HEADER: Final = struct.Struct(">HBBBI")
 
 
 class Sender:
@@ -29,18 +24,23 @@ class Sender:
     def open_window(self, increment: int) -> None:
         """Raises ConnectionFault."""
         self._window += increment
-        if self._window > frames.MAX_WINDOW:
+        if self._window > frames.MAX_31_BITS:
             raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "a window over 2^31 - 1")
 
     def headers(self, stream: Stream, block: bytes) -> None:
         """A response's head."""
+        stream.has_begun = True
         self.out.append(frames.frame(frames.HEADERS, frames.END_HEADERS, stream.id, block))
 
-    def data(self, stream: Stream, pieces: Iterable[Buffer]) -> None:
-        """Some of a body, now or later."""
-        stream.queue.extend(pieces)
-        stream.unsent = sum(map(len, stream.queue))
-        self.send(stream)
+    def data(self, stream: Stream, pieces: Sequence[Buffer]) -> bool:
+        """Some of a body, now or later: whether all of it is out."""
+        size = sum(map(len, pieces))
+        if not stream.unsent and size <= min(self.max_frame, stream.send_window, self._window):
+            self._frame(stream, size, pieces)
+            return True
+        stream.queue += pieces
+        stream.unsent += size
+        return self.send(stream)
 
     def end(self, stream: Stream, trailers: bytes) -> bool:
         """The trailers of a response, behind all of its body: whether they are out."""
@@ -49,6 +49,8 @@ class Sender:
 
     def take(self) -> bytes:
         """All that is to go out now."""
+        if not self.out:
+            return b""
         data = b"".join(self.out)
         self.out.clear()
         self.unflushed = 0
@@ -71,15 +73,8 @@ class Sender:
 
     def send(self, stream: Stream) -> bool:
         """What waits on the stream, as far as the windows allow: whether all of it is out."""
-        room = min(self._window, stream.send_window)
-        while stream.unsent and room > 0:
-            size = min(room, self.max_frame, stream.unsent)
-            self.out.append(_HEADER.pack(size >> 8, size & 0xFF, frames.DATA, 0, stream.id))
-            self._move(stream.queue, size)
-            room -= size
-            self._window -= size
-            self.unflushed += size
-            stream.send_window -= size
+        while (size := min(stream.unsent, self.max_frame, stream.send_window, self._window)) > 0:
+            self._frame(stream, size, _first(stream.queue, size))
             stream.unsent -= size
         if stream.unsent:
             self._waiting[stream.id] = stream
@@ -90,13 +85,25 @@ class Sender:
             self.out.append(frames.frame(frames.HEADERS, flags, stream.id, stream.trailers))
         return True
 
-    def _move(self, queue: deque[Buffer], size: int) -> None:
-        """The first `size` octets of a queue."""
-        while size:
-            piece = queue.popleft()
-            if len(piece) > size:
-                rest = memoryview(piece)
-                queue.appendleft(rest[size:])
-                piece = rest[:size]
-            self.out.append(piece)
-            size -= len(piece)
+    def _frame(self, stream: Stream, size: int, pieces: Sequence[Buffer]) -> None:
+        """DATA of `size` octets, which the windows allow."""
+        self.out.append(frames.header(size, frames.DATA, 0, stream.id))
+        self.out += pieces
+        self.unflushed += size
+        self._window -= size
+        stream.send_window -= size
+
+
+def _first(queue: list[Buffer], size: int) -> list[Buffer]:
+    """Take `size` octets out of a queue that has as many."""
+    count = 0
+    while count < len(queue) and size >= len(queue[count]):
+        size -= len(queue[count])
+        count += 1
+    taken = queue[:count]
+    del queue[:count]
+    if size:
+        rest = memoryview(queue[0])
+        taken.append(rest[:size])
+        queue[0] = rest[size:]
+    return taken

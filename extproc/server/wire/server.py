@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections import Counter
-from collections.abc import Callable
-from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
@@ -15,28 +12,26 @@ from extproc.config.assembly import largest_message
 from extproc.config.settings import Settings
 from extproc.server import sockets
 from extproc.server.service import Service
+from extproc.server.serving import CLOSING_S, MAX_STREAMS, SERVICE_NAME, Progress, Tally
 from extproc.server.wire.calls import Calls
 from extproc.server.wire.health import SERVING, Health
 from extproc.server.wire.protocol import WireProtocol
 from extproc.server.wire.state import Limits
-
-SERVICE_NAME: Final = "envoy.service.ext_proc.v3.ExternalProcessor"
-_CLOSING_S: Final = 1.0  # for Envoy to end streams whose exchange is over
-_CHECKED_WITHIN_S: Final = 1.25  # Envoy asks for the health of a worker every second
 
 
 class WireServer:
     """Serves `service` at the address of worker `index`: `start`, `drain` if there is time, `stop`."""
 
     def __init__(self, service: Service, settings: Settings, index: int, log: FilteringBoundLogger) -> None:
-        self.counts = Counter(exchanges=0, broke_protocol=0, bugs=0)
+        tally = Tally(log)
+        self.counts = tally.counts
         self._service = service
         self._settings = settings
         self._index = index
-        self._progress = asyncio.Event()
+        self._progress = Progress()
         self._health = Health()
-        self._calls = Calls(service, self._health, self.counts, log, largest_message(settings))
-        self._limits = Limits(stream_window=2 * settings.link.stream_buffer)
+        self._calls = Calls(service, self._health, tally, largest_message(settings))
+        self._limits = _limits(settings)
         self._connections: set[WireProtocol] = set()
         self._server: asyncio.Server | None = None
 
@@ -58,11 +53,7 @@ class WireServer:
         self._health.stop()
         for connection in self._connections:
             connection.leave(final=False)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                if asyncio.get_running_loop().time() - self._health.asked_at < _CHECKED_WITHIN_S:
-                    await asyncio.sleep(_CHECKED_WITHIN_S)
-                await self._until(lambda: not self._service.open_exchanges)
+        await self._progress.until_quiet(self._service, self._health.asked_at, timeout_s)
 
     async def stop(self) -> int:
         """Stop listening, and cut off what is open: how many exchanges that was."""
@@ -73,19 +64,22 @@ class WireServer:
             connection.leave(final=True)
         if not cut:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_CLOSING_S):
-                    await self._until(lambda: not any(each.open_streams for each in self._connections))
+                async with asyncio.timeout(CLOSING_S):
+                    await self._progress.until(
+                        lambda: not any(each.open_streams for each in self._connections)
+                    )
         for connection in list(self._connections):
             connection.close()
         sockets.release(self._settings, self._index)
         return cut
 
     def _connected(self) -> WireProtocol:
-        connection = WireProtocol(self._calls, self._limits, self._progress.set, self._connections.discard)
+        connection = WireProtocol(self._calls, self._limits, self._progress.made, self._connections.discard)
         self._connections.add(connection)
         return connection
 
-    async def _until(self, is_so: Callable[[], bool]) -> None:
-        while not is_so():
-            self._progress.clear()
-            await self._progress.wait()
+
+def _limits(settings: Settings) -> Limits:
+    # A window opens again when all of a read, of up to 256 KiB, has been dealt with: with twice the buffer
+    # Envoy goes on sending meanwhile, and with no more than the buffer the two would wait for each other.
+    return Limits(max_streams=MAX_STREAMS, stream_window=2 * settings.link.stream_buffer)

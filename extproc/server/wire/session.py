@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from extproc.envoy_api import Reply
 from extproc.errors import ExtprocError
 from extproc.message import Buffer
+from extproc.server.serving import CANCELLATION_S, Status
 from extproc.server.wire import grpc
 from extproc.server.wire.calls import Call, Calls
 from extproc.server.wire.connection import Connection, Limits
@@ -20,9 +22,9 @@ from extproc.server.wire.events import (
     TrailersReceived,
     WindowOpened,
 )
-from extproc.server.wire.grpc import CallError, MessageReader, Status
+from extproc.server.wire.grpc import CallError, MessageReader
 
-_CANCELLATION_S: Final = 0.1  # Envoy ends its half of a stream that it is about to reset
+_ACKNOWLEDGED: Final = 16 * 1024  # octets at a time, at least; less than half of any window
 _UNFLUSHED: Final = 256 * 1024  # octets of replies that may gather before they are written
 
 
@@ -34,21 +36,22 @@ class Timer(Protocol):
 class _Open:
     """A call that is under way.
 
-    `held`: octets of the peer's window that are not acknowledged yet. `has_ended`: the peer has sent all, and
-    the call has not been told. `timer`: fails the call.
+    `held`: octets of the peer's window that are not acknowledged yet. `is_waiting`: replies wait for the peer
+    to open a window. `has_ended`: it has sent all, and the call has not been told. `timer`: fails the call.
     """
 
     call: Call
     reader: MessageReader
     held: int = 0
-    has_ended: bool = False
     has_head: bool = False
+    is_waiting: bool = False
+    has_ended: bool = False
     timer: Timer | None = None
 
 
 class Session:
     """`call_later(seconds, function)` calls a function later, and `flush` sees to it that `take` is asked:
-    it may `pause`."""
+    it may `pause`. `is_over`: the peer has broken the protocol, and there is nothing to do but to hang up."""
 
     def __init__(
         self,
@@ -63,28 +66,21 @@ class Session:
         self._connection = Connection(limits)
         self._open: dict[int, _Open] = {}
         self._is_paused = False
+        self.is_over = False
         self.take = self._connection.take
-
-    @property
-    def is_over(self) -> bool:
-        """The peer has broken the protocol: there is nothing to do but to hang up."""
-        return self._connection.is_ended
 
     @property
     def open_streams(self) -> int:
         return self._connection.open_streams
 
     def receive(self, data: bytes, now: float) -> None:
-        """What has come in. DATA in a row is dealt with at once: a message spans several frames."""
-        touched: dict[int, None] = {}
+        """What has come in."""
         for event in self._connection.receive(data, now):
-            if isinstance(event, DataReceived):
-                self._hold(event)
-                touched[event.stream_id] = None
+            if type(event) is DataReceived:
+                stream_id, octets, flow_length, end_stream = event
+                self._take_in(stream_id, octets, flow_length, end_stream)
             else:
-                self._advance_all(touched)
                 self._on(event, now)
-        self._advance_all(touched)
 
     def pause(self) -> None:
         """The peer does not take what is sent: no call goes on."""
@@ -92,7 +88,8 @@ class Session:
 
     def resume(self) -> None:
         self._is_paused = False
-        self._advance_all(dict.fromkeys(self._open))
+        for stream_id, current in list(self._open.items()):
+            self._advance(stream_id, current)
 
     def leave(self, *, final: bool) -> None:
         """See Connection.go_away."""
@@ -113,64 +110,59 @@ class Session:
             case RequestReceived(stream_id):
                 self._begin(event, now)
             case WindowOpened(stream_id):
-                self._advance(stream_id)
+                if (current := self._open.get(stream_id)) is not None:
+                    current.is_waiting = False
+                    self._advance(stream_id, current)
             case TrailersReceived(stream_id):
-                self._hold(DataReceived(stream_id, b"", 0, end_stream=True))
-                self._advance(stream_id)
+                self._take_in(stream_id, b"", 0, True)
             case StreamReset(stream_id):
                 self._drop(stream_id)
             case ConnectionEnded(_, reason):
+                self.is_over = True
                 self._calls.broken(reason)
                 self.close()
 
     def _begin(self, event: RequestReceived, now: float) -> None:
-        stream_id, request = event.stream_id, dict(event.fields)
-        if (refusal := grpc.refusal(request)) is not None:
-            self._connection.end(stream_id, refusal)
+        stream_id, fields, end_stream = event
+        head = grpc.head(fields)
+        if head.refusal is not None:
+            self._connection.end(stream_id, head.refusal)
             return
         try:
-            timeout_s = grpc.timeout_s(request)
-            call = self._calls.call(request, lambda data: self._tell(stream_id, data), now)
+            call = self._calls.call(head.path, lambda data: self._tell(stream_id, data), now)
         except CallError as error:
             self._fail(stream_id, error)
             return
         self._open[stream_id] = _Open(call, MessageReader(call.limit))
-        if timeout_s is not None:
-            self._fail_after(timeout_s, stream_id, CallError(Status.DEADLINE_EXCEEDED, "grpc-timeout"))
-        if event.end_stream:
-            self._hold(DataReceived(stream_id, b"", 0, end_stream=True))
-            self._advance(stream_id)
+        if head.timeout_s is not None:
+            self._fail_after(head.timeout_s, stream_id, CallError(Status.DEADLINE_EXCEEDED, "grpc-timeout"))
+        if end_stream:
+            self._take_in(stream_id, b"", 0, True)
 
-    def _hold(self, event: DataReceived) -> None:
-        current = self._open.get(event.stream_id)
-        if current is not None:
-            current.reader.receive(event.data)
-            current.held += event.flow_length
-            current.has_ended = event.end_stream
-
-    def _advance_all(self, touched: dict[int, None]) -> None:
-        for stream_id in touched:
-            self._advance(stream_id)
-        touched.clear()
-
-    def _advance(self, stream_id: int) -> None:
-        """Deal with what has come, unless what was sent still waits: then the peer's window stays closed."""
+    def _take_in(self, stream_id: int, data: Buffer, flow_length: int, end_stream: bool) -> None:
+        """DATA, or what ends it."""
         current = self._open.get(stream_id)
-        if current is None:
-            return
+        if current is not None:
+            current.reader.receive(data)
+            current.held += flow_length
+            current.has_ended = end_stream
+            self._advance(stream_id, current)
+
+    def _advance(self, stream_id: int, current: _Open) -> None:
+        """Deal with what has come, unless what is sent has to wait: then the peer's window stays closed."""
+        reader = current.reader
         try:
-            while not (self._is_paused or self._connection.is_blocked(stream_id)):
-                message = current.reader.next()
+            while not (current.is_waiting or self._is_paused):
+                message = reader.next() if reader.data else None
                 if message is None:
                     self._dealt_with_all(stream_id, current)
-                    return
-                self._send(stream_id, current, current.call.receive(message))
+                    break
+                if replies := current.call.receive(message):
+                    self._send(stream_id, current, replies)
         except Exception as error:
             self._fail(stream_id, self._calls.failure(error))
 
     def _dealt_with_all(self, stream_id: int, current: _Open) -> None:
-        self._connection.acknowledge(stream_id, current.held)
-        current.held = 0
         if current.has_ended:
             current.has_ended = False
             current.reader.end()
@@ -178,19 +170,20 @@ class Session:
                 if current.call.end():
                     self._end(stream_id, Status.OK)
             except ExtprocError as error:
-                self._fail_after(_CANCELLATION_S, stream_id, error)
+                self._fail_after(CANCELLATION_S, stream_id, error)
+        elif current.held >= _ACKNOWLEDGED:
+            self._connection.acknowledge(stream_id, current.held)
+            current.held = 0
 
-    def _send(self, stream_id: int, current: _Open, replies: Sequence[Buffer]) -> None:
-        if not replies:
-            return
+    def _send(self, stream_id: int, current: _Open, replies: Sequence[Reply]) -> None:
         if not current.has_head:
             current.has_head = True
             self._connection.send_headers(stream_id, grpc.HEAD)
-        self._connection.send_data(stream_id, replies)
-        if self._connection.unflushed > _UNFLUSHED:
+        current.is_waiting = not self._connection.send_data(stream_id, grpc.messages(replies))
+        if self._connection.sender.unflushed > _UNFLUSHED:
             self._flush()
 
-    def _tell(self, stream_id: int, replies: Sequence[Buffer]) -> None:
+    def _tell(self, stream_id: int, replies: Sequence[Reply]) -> None:
         if (current := self._open.get(stream_id)) is not None:
             self._send(stream_id, current, replies)
             self._flush()
@@ -210,14 +203,14 @@ class Session:
         self._end(stream_id, error.status, error.reason)
 
     def _end(self, stream_id: int, status: Status, reason: str = "") -> None:
-        current = self._open.get(stream_id)
+        current = self._drop(stream_id)
         begun = current is not None and current.has_head
-        self._drop(stream_id)
         self._connection.end(stream_id, grpc.trailers(status, reason, alone=not begun))
 
-    def _drop(self, stream_id: int) -> None:
+    def _drop(self, stream_id: int) -> _Open | None:
         current = self._open.pop(stream_id, None)
         if current is not None:
             current.call.abandon()
             if current.timer is not None:
                 current.timer.cancel()
+        return current

@@ -33,9 +33,10 @@ class State:
         self.streams: dict[int, Stream] = {}
         self.sender = Sender()
         self.last_id = 0
-        self.goaway_id = 2**31 - 1
+        self.goaway_id = frames.MAX_31_BITS
         self.peer_window = frames.DEFAULT_WINDOW  # with which streams begin
-        self._received = 0  # octets of DATA that the connection's window has not been opened by again
+        self.received = 0  # octets of DATA since the connection's window was opened again
+        self.step = (limits.connection_window + 1) // 2  # of them, at which it is
         self._reset: dict[int, None] = {}  # by us: the peer may not have heard yet
         self._cheap = Rate(limits.max_cheap, limits.cheap_within_s)
 
@@ -44,7 +45,7 @@ class State:
         if stream.is_remote_open:
             self.reset(stream.id, ErrorCode.NO_ERROR)
         else:
-            self.drop(stream.id)
+            del self.streams[stream.id]
 
     def drop(self, stream_id: int) -> None:
         stream = self.streams.pop(stream_id, None)
@@ -78,13 +79,11 @@ class State:
             self.goaway_id = min(self.goaway_id, self.last_id)
         self.sender.out.append(frames.goaway(self.goaway_id, code))
 
-    def count_in(self, flow_length: int) -> None:
-        """DATA takes up the connection's window, which opens again at once: a stream's own holds back, and
-        one stream that waits does not hold up the others."""
-        self._received += flow_length
-        if self._received * 2 >= self.limits.connection_window:
-            self.sender.out.append(frames.window_update(0, self._received))
-            self._received = 0
+    def open_window(self) -> None:
+        """The connection's, by what has come in: a stream's own holds back, and one stream that waits does
+        not hold up the others."""
+        self.sender.out.append(frames.window_update(0, self.received))
+        self.received = 0
 
     def check_not_idle(self, stream_id: int) -> None:
         """Section 5.1. Raises ConnectionFault."""

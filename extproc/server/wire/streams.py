@@ -6,11 +6,9 @@ above the last that was seen, and closed when it is not.
 
 from __future__ import annotations
 
-from collections import deque
-
 from extproc.message import Buffer
 from extproc.server.wire.errors import StreamFault
-from extproc.server.wire.frames import MAX_WINDOW, ErrorCode
+from extproc.server.wire.frames import MAX_31_BITS, ErrorCode
 
 
 class Stream:
@@ -18,6 +16,7 @@ class Stream:
 
     __slots__ = (
         "expected",
+        "has_begun",
         "id",
         "is_remote_open",
         "queue",
@@ -37,17 +36,18 @@ class Stream:
         self.unacknowledged = 0
         self.expected = expected  # octets of its body that are still to come, by content-length
         self.is_remote_open = True
-        self.queue: deque[Buffer] = deque()  # DATA that waits for a window
+        self.has_begun = False  # its response
+        self.queue: list[Buffer] = []  # DATA that waits for a window
         self.unsent = 0  # octets of it
         self.trailers: bytes | None = None  # the field block that ends the stream, behind the queue
 
     def open_window(self, increment: int) -> None:
         """Section 6.9. Raises StreamFault."""
         self.send_window += increment
-        if self.send_window > MAX_WINDOW:
+        if self.send_window > MAX_31_BITS:
             raise StreamFault(ErrorCode.FLOW_CONTROL_ERROR, "a window over 2^31 - 1")
 
-    def take(self, flow_length: int, length: int, *, end_stream: bool) -> None:
+    def take(self, flow_length: int, length: int, end_stream: bool) -> None:
         """DATA has come. Raises StreamFault."""
         if not self.is_remote_open:
             raise StreamFault(ErrorCode.STREAM_CLOSED, "DATA after the end of the request")

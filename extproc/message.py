@@ -24,48 +24,49 @@ Field = tuple[str, bytes]
 class Headers:
     """Ordered, immutable HTTP fields: lower-case names, values as bytes, repeats kept.
 
-    Its repr shows names only, since a value may be a cookie or a token.
+    `fields` are all of them, `first` the first value of each name, once one was asked for. Its repr shows
+    names only, since a value may be a cookie or a token.
     """
 
-    __slots__ = ("_fields", "_first")
+    __slots__ = ("fields", "first")
 
     def __init__(self, fields: Iterable[Field] = ()) -> None:
-        self._fields: tuple[Field, ...] = tuple([(name.lower(), value) for name, value in fields])
-        self._first: dict[str, bytes] | None = None
+        self.fields: tuple[Field, ...] = tuple([(name.lower(), value) for name, value in fields])
+        self.first: dict[str, bytes] | None = None
 
     @classmethod
     def of(cls, fields: Iterable[Field]) -> Headers:
         """Of fields whose names are in lower case already: those of HTTP/2 are, and those of a Headers."""
         headers = cls.__new__(cls)
-        headers._fields = tuple(fields)
-        headers._first = None
+        headers.fields = tuple(fields)
+        headers.first = None
         return headers
 
     def __iter__(self) -> Iterator[Field]:
-        return iter(self._fields)
+        return iter(self.fields)
 
     def __len__(self) -> int:
-        return len(self._fields)
+        return len(self.fields)
 
     def __contains__(self, name: object) -> bool:
-        return name in (self._first or self._by_name())
+        return name in (self.first or self._by_name())
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Headers) and self._fields == other._fields
+        return isinstance(other, Headers) and self.fields == other.fields
 
     def __hash__(self) -> int:
-        return hash(self._fields)
+        return hash(self.fields)
 
     def __repr__(self) -> str:
-        return f"Headers({', '.join(name for name, _ in self._fields)})"
+        return f"Headers({', '.join(name for name, _ in self.fields)})"
 
     def get(self, name: str) -> bytes | None:
         """The first value of `name`, or None."""
-        return (self._first or self._by_name()).get(name)
+        return (self.first or self._by_name()).get(name)
 
     def get_all(self, name: str) -> list[bytes]:
         """Every value of `name`, in order."""
-        return [value for own, value in self._fields if own == name]
+        return [value for own, value in self.fields if own == name]
 
     @property
     def content_length(self) -> int | None:
@@ -79,14 +80,14 @@ class Headers:
 
     def _by_name(self) -> dict[str, bytes]:
         """The first value of each name."""
-        self._first = dict(reversed(self._fields))
-        return self._first
+        self.first = dict(reversed(self.fields))
+        return self.first
 
     def without(self, *names: str) -> Headers:
-        return Headers.of([pair for pair in self._fields if pair[0] not in names])
+        return Headers.of([pair for pair in self.fields if pair[0] not in names])
 
     def adding(self, *fields: Field) -> Headers:
-        return Headers.of((*self._fields, *fields))
+        return Headers.of((*self.fields, *fields))
 
     def setting(self, name: str, value: bytes) -> Headers:
         """These fields with `name` once, at the end."""

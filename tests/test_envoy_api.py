@@ -74,6 +74,8 @@ def test_of_a_field_that_comes_twice_the_last_counts(phase: str, one: bytes, two
 
 
 @given(st.one_of(st.binary(max_size=60), st.binary(max_size=60).map(lambda tail: b"\x22" + tail)))
+@example(b"\x2a\x02\x10\x01")
+@example(b"\x22\x00")
 @example(b"\x22\x02\x0a\x7f")
 @example(b"\x2a")
 @example(b"\x2a\x80")

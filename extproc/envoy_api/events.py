@@ -56,11 +56,14 @@ def _body_alone(serialized: bytes) -> RequestBody | ResponseBody | None:
     if kind is None:
         return None
     length, start = read_varint(serialized, 1)
-    if start + length != len(serialized) or serialized[start : start + 1] != _BODY:
+    end = start + length
+    if end != len(serialized):
         return None
-    length, start = read_varint(serialized, start + 1)
+    length = 0
+    if serialized[start : start + 1] == _BODY:
+        length, start = read_varint(serialized, start + 1)
     end_of_stream = _END_BY_REST.get(serialized[start + length :])
-    if end_of_stream is None or start + length > len(serialized):
+    if end_of_stream is None or start + length > end:
         return None
     return kind(memoryview(serialized)[start : start + length], end_of_stream)
 
@@ -92,7 +95,8 @@ def _headers(fields: HeaderMap) -> Headers:
 def _peer(message: ProcessingRequest) -> str:
     """The address in `source.address`, without its port."""
     attributes = message.attributes.get(_ATTRIBUTES)
-    if attributes is None or _PEER not in attributes.fields:
+    peer = None if attributes is None else attributes.fields.get(_PEER)
+    if peer is None:
         raise ProtocolError("expected the attribute source.address: mend the filter's request_attributes")
-    address: str = attributes.fields[_PEER].string_value
+    address: str = peer.string_value
     return address.rpartition(":")[0].strip("[]") or address

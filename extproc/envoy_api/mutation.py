@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from extproc.envoy_api.protobuf import delimited
+from extproc.link.messages import varint
 from extproc.message import Field, Headers
 
 _SET: Final = b"\x0a"  # HeaderMutation.set_headers
@@ -49,9 +50,9 @@ def mutation(before: Headers, after: Sequence[Field]) -> bytes:
 
 def _single(fields: Headers) -> dict[str, bytes | None]:
     """The value of each name; None where it has several, or may no longer be what Envoy has said."""
-    found: dict[str, bytes | None] = dict(fields)
-    if len(found) < len(fields):
-        found.update(dict.fromkeys([name for name, _ in _repeated(fields)]))
+    found: dict[str, bytes | None] = dict(fields.fields)
+    if len(found) < len(fields.fields):
+        found.update(dict.fromkeys([name for name, _ in _repeated(fields.fields)]))
     if _UNSURE in found:
         found[_UNSURE] = None
     return found
@@ -67,11 +68,17 @@ def _repeated(fields: Iterable[Field]) -> Iterator[Field]:
 
 
 def _set(name: str, value: bytes, append: bytes) -> bytes:
-    header = delimited(_KEY, name.encode()) + delimited(_RAW_VALUE, value)
-    return delimited(_SET, delimited(_HEADER, header) + append)
+    header = _key(name) + _RAW_VALUE + varint(len(value)) + value
+    option = _HEADER + varint(len(header)) + header + append
+    return _SET + varint(len(option)) + option
 
 
 _remembered_set: Final = lru_cache(maxsize=128)(_set)
+
+
+@lru_cache(maxsize=128)
+def _key(name: str) -> bytes:
+    return delimited(_KEY, name.encode())
 
 
 @lru_cache(maxsize=128)

@@ -27,7 +27,7 @@ from extproc.exchange.actions import (
     RespondBody,
 )
 from extproc.link.messages import varint
-from extproc.message import Buffer, Field, Headers, Request, Response
+from extproc.message import NO_FIELDS, Buffer, Field, Request, Response
 
 NAMESPACE: Final = "extproc.link"
 Reply = tuple[Buffer, ...]  # a serialized ProcessingResponse, in pieces
@@ -65,7 +65,7 @@ def reply(action: Action) -> Reply:
 
 def _forward(action: Forward) -> Reply:
     request = action.request
-    fields = mutation(action.before, [*_request_line(request), *request.headers])
+    fields = mutation(action.before, [*_request_line(request), *request.headers.fields])
     common = delimited(_MUTATION, fields) + _CLEAR_ROUTE_CACHE
     metadata = _metadata(action.metadata)
     if action.streamed:
@@ -75,7 +75,7 @@ def _forward(action: Forward) -> Reply:
 
 def _respond(action: Respond) -> Reply:
     response = action.response
-    fields = mutation(action.before, [_status(response), *response.headers])
+    fields = mutation(action.before, [_status(response), *response.headers.fields])
     common, metadata = delimited(_MUTATION, fields), _metadata(action.metadata)
     if action.alone:
         return _with_body(_RESPONSE_HEADERS, common + _CONTINUE_AND_REPLACE, response.body, metadata)
@@ -145,7 +145,7 @@ def _answer(action: Answer) -> Reply:
     immediate = b"".join(
         (
             delimited(_HTTP_STATUS, _CODE + varint(response.status)),
-            delimited(_HEADERS, mutation(Headers(), [*response.headers])),
+            delimited(_HEADERS, mutation(NO_FIELDS, response.headers.fields)),
             delimited(_ANSWER_BODY, response.body),
             delimited(_DETAILS, details.encode()),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -34,6 +34,15 @@ class Context:
     forwarded: Request | None = None  # the inner request, as it was sealed: it is valid, and crosses
     is_streamed: bool = False  # one of its halves is
     is_responding: bool = False  # the outer response has begun: its status is out
+    claims: Metadata = field(default_factory=dict)  # by the client, on itself and the key
+
+    def open(self, opened: OpenedRequest) -> None:
+        """A request has opened, with what its client says of itself."""
+        self.opened = opened
+        client = opened.inner.client
+        told = ("sdk", client.sdk), ("platform", client.platform), ("app", client.app)
+        shown = {name: _printable(claim[:_MAX_CLIENT_TEXT]) for name, claim in told if claim}
+        self.claims = {"key_id": opened.key_id.hex(), **shown}
 
     def take_room(self) -> bool:
         """Count this exchange as a streamed one, if there is room for it."""
@@ -86,13 +95,7 @@ class Context:
             about["status"] = str(status)
         if fault is not None:
             about["fault"] = fault
-        if self.opened is not None:
-            client = self.opened.inner.client
-            about["key_id"] = self.opened.key_id.hex()
-            for name, claim in (("sdk", client.sdk), ("platform", client.platform), ("app", client.app)):
-                if claim:
-                    about[name] = _printable(claim[:_MAX_CLIENT_TEXT])
-        return about
+        return {**about, **self.claims}
 
 
 @lru_cache(maxsize=256)

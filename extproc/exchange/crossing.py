@@ -33,17 +33,17 @@ def inner_request(context: Context, opened: OpenedRequest, now: int, *, streamed
     request = validate_request(opened.inner, context.gateway.rules, streamed=streamed)
     carried = headers.carry_over(context.outer, request.headers)
     _check_permitted(context.gateway, request, carried.text("origin"))
-    fields = _with_cookies(context, request, carried, now)
-    fields = forwarded.rewrite(headers.to_upstream(fields), context.peer, request.scheme)
+    carried = _with_cookies(context, request, carried, now)
+    fields = forwarded.rewrite(headers.to_upstream(carried), context.peer, request.scheme)
     if sum([len(name) + len(value) for name, value in fields]) > _MAX_FIELD_BYTES:
         raise LinkError(Code.BAD_REQUEST, "more headers than the upstream may be sent, with its cookies")
     length = int(request.headers.get("content-length") or 0) if streamed else len(request.body)
     if length or not streamed:
-        fields = fields.adding(("content-length", str(length).encode()))
-    fields = fields.adding((OPENED_MARK, b"1"))
+        fields.append(("content-length", b"%d" % length))
+    fields.append((OPENED_MARK, b"1"))
     context.forwarded = request
     line = request.method, request.scheme, request.authority, request.path
-    return Request(*line, fields, request.body)
+    return Request(*line, Headers.of(fields), request.body)
 
 
 def _shown(text: str) -> str:

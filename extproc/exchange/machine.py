@@ -38,9 +38,7 @@ class Half(ABC, Generic[StateT]):
     """Runs the table of a subclass. A LinkError on the way becomes the answer, and ends the half."""
 
     table: ClassVar[Mapping[tuple[State, type], Transition[Any]]]
-
-    def __init__(self, start: StateT) -> None:
-        self.state = start
+    state: StateT
 
     def receive(self, event: Event, now_ms: int) -> list[Action]:
         """The actions that `event` leads to. Raises ProtocolError for one that has no place in the table."""

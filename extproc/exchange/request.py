@@ -53,7 +53,7 @@ class RequestState(State):
 
 class RequestHalf(Half[RequestState]):
     def __init__(self, context: Context) -> None:
-        super().__init__(RequestState.START)
+        self.state = RequestState.START
         self._context = context
         self._upload: Upload | None = None
 
@@ -64,12 +64,13 @@ class RequestHalf(Half[RequestState]):
         form = gateway.paths.form(path)
         if form is None and path not in {gateway.paths.keys, gateway.paths.health}:
             raise ProtocolError(f"{path} is not one of the link's paths: mend Envoy's routes")
-        if event.headers.get(":method") == b"OPTIONS":
+        method = event.headers.get(":method")
+        if method == b"OPTIONS":
             return self._answer(answers.options(gateway, event.headers))
         check_origin(context)
         if form is not None:
             return self._envelope(event, form, now_ms // 1000)
-        if event.headers.get(":method") not in {b"GET", b"HEAD"}:
+        if method not in {b"GET", b"HEAD"}:
             raise LinkError(Code.METHOD, "expected GET")
         if path == gateway.paths.health:
             return RequestState.HEALTH_ASKED, [CheckStore()]
@@ -141,7 +142,7 @@ class RequestHalf(Half[RequestState]):
     def _ask(self, opened: OpenedRequest, now_ms: int) -> Step:
         """Whether a request that has just opened is new."""
         context, inner = self._context, opened.inner
-        context.opened = opened
+        context.open(opened)
         check_freshness(inner.sent_at_ms, now_ms)
         check_exchange_id(inner)
         if self._upload is not None and not context.take_room():

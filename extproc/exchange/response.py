@@ -40,15 +40,17 @@ class ResponseState(State):
 
 class ResponseHalf(Half[ResponseState]):
     def __init__(self, context: Context) -> None:
-        super().__init__(ResponseState.START)
+        self.state = ResponseState.START
         self._context = context
         self._headers = NO_FIELDS
+        self._status = 0
         self._body = bytearray()
         self._has_body = False  # Envoy has sent body messages, be they empty
         self._writer: StreamWriter | None = None
 
     def on_headers(self, event: ResponseHeaders, now_ms: int) -> Step:
         self._headers = event.headers
+        self._status = int(event.headers.get(":status") or 0)
         if event.end_of_stream:
             return self._respond(now_ms)
         length, most = event.headers.content_length, self._context.gateway.max_response
@@ -74,11 +76,11 @@ class ResponseHalf(Half[ResponseState]):
         return self._respond(now_ms, trailers=event.trailers)
 
     def on_first_body(self, event: ResponseBody, now_ms: int) -> Step:
-        context, status = self._context, self._status()
+        context = self._context
         inner, set_cookie, actions = self._inner(now_ms)
         head, self._writer = context.stream(inner, now_ms)
         response = answers.stream(context.gateway, context.outer, set_cookie)
-        metadata = context.metadata("streaming", status)
+        metadata = context.metadata("streaming", self._status)
         context.is_responding = True
         state, body = self._sealed_body(head, event)
         return state, [*actions, Respond(response, self._headers, alone=False, metadata=metadata), body]
@@ -127,10 +129,7 @@ class ResponseHalf(Half[ResponseState]):
         return self._writer
 
     def _done(self) -> Metadata:
-        return self._context.metadata("ok", self._status())
-
-    def _status(self) -> int:
-        return int(self._headers.get(":status") or 0)
+        return self._context.metadata("ok", self._status)
 
     def _respond(self, now_ms: int, trailers: Headers | None = None) -> Step:
         response, metadata, actions = self._sealed(trailers or NO_FIELDS, now_ms)
@@ -147,8 +146,8 @@ class ResponseHalf(Half[ResponseState]):
     def _sealed(self, trailers: Headers, now_ms: int) -> tuple[Response, Metadata, list[Action]]:
         context = self._context
         if context.forwarded is None:  # Envoy's own refusal of what never opened: a 413, say
-            response = answers.unsealed(context.gateway, context.outer, self._status())
-            return response, context.metadata("problem", self._status()), []
+            response = answers.unsealed(context.gateway, context.outer, self._status)
+            return response, context.metadata("problem", self._status), []
         inner, set_cookie, actions = self._inner(now_ms)
         inner.body = bytes(self._body)
         if trailers:
@@ -168,7 +167,10 @@ class ResponseHalf(Half[ResponseState]):
             crossed = cookies.outgoing(context.gateway.cookies, jar, fields, context.random)
             fields, outer = crossed.inner, crossed.outer
             logs = [Log("cookie_not_set", problem) for problem in crossed.problems]
-        return pb.InnerResponse(status=self._status(), headers=_fields(fields)), outer, logs
+        inner = pb.InnerResponse(status=self._status)
+        for name, value in fields.fields:
+            inner.headers.add(name=name, value=value)
+        return inner, outer, logs
 
     table: ClassVar = {
         (ResponseState.START, ResponseHeaders): Transition(

@@ -78,10 +78,11 @@ class OpenedRequest:
 def open_request(keyring: Keyring, body: bytes, now: int) -> OpenedRequest:
     """Open a SealedRequest; `now` in Unix seconds. Raises LinkError(UNKNOWN_KEY or BAD_ENVELOPE)."""
     sealed, link_key = _addressed(keyring, body, now)
-    plaintext = request_cipher(link_key, Form.WHOLE, sealed.nonce).open(0, sealed.ciphertext, final=True)
+    nonce = sealed.nonce
+    plaintext = request_cipher(link_key, Form.WHOLE, nonce).open(0, sealed.ciphertext, final=True)
     inner = pb.InnerRequest()
     parse(inner, plaintext)
-    return OpenedRequest(inner, sealed.key_id, ResponseSealer(link_key, sealed.nonce))
+    return OpenedRequest(inner, sealed.key_id, ResponseSealer(link_key, nonce))
 
 
 @final
@@ -190,9 +191,10 @@ def _addressed(keyring: Keyring, serialized: bytes, now: int) -> tuple[pb.Sealed
     """A SealedRequest, and the secret that came with it."""
     sealed = pb.SealedRequest()
     parse(sealed, serialized)
-    if len(sealed.key_id) != KEY_ID_LENGTH or len(sealed.nonce) != NONCE_LENGTH:
+    key_id = sealed.key_id
+    if len(key_id) != KEY_ID_LENGTH or len(sealed.nonce) != NONCE_LENGTH:
         raise LinkError(Code.BAD_ENVELOPE, "a key id or nonce of the wrong length")
-    return sealed, keyring.link_key(sealed.key_id, sealed.encapsulation, now)
+    return sealed, keyring.link_key(key_id, sealed.encapsulation, now)
 
 
 def _answered(serialized: bytes) -> pb.SealedResponse:

@@ -45,12 +45,13 @@ class Keyring:
         entry = self._held.get(key_id)
         if entry is None or now >= entry.open_until:
             raise LinkError(Code.UNKNOWN_KEY, f"key {key_id.hex()} is not held")
-        cached = self._cache.get((key_id, encapsulation))
+        address = key_id, encapsulation
+        cached = self._cache.get(address)
         if cached is not None:
-            self._cache.move_to_end((key_id, encapsulation))
+            self._cache.move_to_end(address)
             return cached
         link_key = entry.key.decapsulate(encapsulation)
-        self._cache[key_id, encapsulation] = link_key
+        self._cache[address] = link_key
         if len(self._cache) > self._cache_size:
             self._cache.popitem(last=False)
         return link_key

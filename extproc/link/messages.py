@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from google.protobuf.message import DecodeError, Message
@@ -9,7 +10,7 @@ from google.protobuf.message import DecodeError, Message
 from extproc.errors import Code, LinkError
 
 _LONGEST_VARINT: Final = 5  # bytes, of a length
-_SHORT: Final = tuple(bytes([value]) for value in range(0x80))
+_REMEMBERED: Final = 2**14
 
 
 def parse(message: Message, serialized: bytes) -> None:
@@ -20,18 +21,23 @@ def parse(message: Message, serialized: bytes) -> None:
         raise LinkError(Code.BAD_ENVELOPE, f"not a {message.DESCRIPTOR.name}") from error
 
 
-def varint(value: int) -> bytes:
-    """A number as protobuf writes lengths."""
-    if value < 0x80:
-        return _SHORT[value]
-    if value < 0x4000:
-        return bytes((value & 0x7F | 0x80, value >> 7))
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+class _Varints(dict[int, bytes]):
+    """How numbers are written, by their values. Most are lengths of what is short, and are remembered."""
+
+    def __missing__(self, value: int) -> bytes:
+        out, rest = bytearray(), value
+        while rest > 0x7F:
+            out.append(rest & 0x7F | 0x80)
+            rest >>= 7
+        out.append(rest)
+        written = bytes(out)
+        if value < _REMEMBERED:
+            self[value] = written
+        return written
+
+
+varint: Final[Callable[[int], bytes]] = _Varints().__getitem__
+"""A number as protobuf writes lengths."""
 
 
 def read_varint(data: bytes, start: int) -> tuple[int, int]:

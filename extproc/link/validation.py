@@ -10,7 +10,7 @@ from typing import Final
 from extproc.errors import Code, LinkError
 from extproc.link.cookies import BINDING_LENGTH
 from extproc.link.pb import privatelink_pb2 as pb
-from extproc.message import Headers, Request, content_length
+from extproc.message import Field, Headers, Request, content_length
 
 _MAX_HEADERS: Final = 200
 _MAX_HEADER_BYTES: Final = 64 * 1024
@@ -89,9 +89,9 @@ def validate_request(inner: pb.InnerRequest, rules: ValidationRules, *, streamed
     _check_line(method, scheme, authority, target)
     path = _checked_path(target, rules)
     _check_client(inner)
-    headers = _checked_headers(inner.headers)
-    _check_single_fields(headers, inner, streamed=streamed)
-    return Request(method, scheme, authority, path, Headers.of(headers), inner.body)
+    headers, body = _checked_headers(inner.headers), inner.body
+    _check_single_fields(headers, authority, None if streamed else len(body))
+    return Request(method, scheme, authority, path, Headers.of(headers), body)
 
 
 def validate_trailers(trailers: Sequence[pb.Header]) -> None:
@@ -124,19 +124,27 @@ def _checked_path(target: str, rules: ValidationRules) -> str:
     """
     if not _TARGET.fullmatch(target):
         raise _bad("path is not in origin form, or has a byte that it may not have")
-    escaped, question_mark, query = target.partition("?")
-    if _BAD_ESCAPE.search(escaped):
-        raise _bad("path has a percent sign that escapes nothing")
-    path = _ESCAPE.sub(_unescape_unreserved, escaped)
-    decoded = _ENCODED_SLASH.sub("/", path)  # as an upstream reads it that needs encoded slashes
+    path, question_mark, query = target.partition("?")
+    decoded = path  # as an upstream reads it that needs encoded slashes
+    if "%" in path:
+        path = _unescaped(path, rules)
+        decoded = _ENCODED_SLASH.sub("/", path)
     if "//" in decoded or ("/." in decoded and any(map(_DOT_SEGMENT.fullmatch, decoded.split("/")))):
         raise _bad("path has an empty or a dot segment")
-    forbidden = _ENCODED_BACKSLASH_OR_NUL if rules.allow_encoded_slash else _ENCODED_SEPARATOR_OR_NUL
-    if forbidden.search(path):
-        raise _bad("path has an escape that it may not have")
     if path == rules.link_path or path.startswith(rules.link_path + "/"):
         raise _bad("path is one of the link's own")
     return path + question_mark + query
+
+
+def _unescaped(path: str, rules: ValidationRules) -> str:
+    """A path with escapes, without those of unreserved characters."""
+    if _BAD_ESCAPE.search(path):
+        raise _bad("path has a percent sign that escapes nothing")
+    path = _ESCAPE.sub(_unescape_unreserved, path)
+    forbidden = _ENCODED_BACKSLASH_OR_NUL if rules.allow_encoded_slash else _ENCODED_SEPARATOR_OR_NUL
+    if forbidden.search(path):
+        raise _bad("path has an escape that it may not have")
+    return path
 
 
 def _unescape_unreserved(escape: re.Match[str]) -> str:
@@ -148,35 +156,39 @@ def _check_client(inner: pb.InnerRequest) -> None:
     if len(inner.cookie_binding) not in {0, BINDING_LENGTH}:
         raise _bad(f"cookie_binding of {len(inner.cookie_binding)} bytes")
     tags = inner.client.tags
-    if len(tags) > _MAX_TAGS or any(max(len(k), len(v)) > _MAX_TAG_LENGTH for k, v in tags.items()):
+    if len(tags) > _MAX_TAGS or any(max(len(tag), len(tags[tag])) > _MAX_TAG_LENGTH for tag in tags):
         raise _bad("client tags over their bounds")
 
 
-def _checked_headers(fields: Sequence[pb.Header]) -> list[tuple[str, bytes]]:
+def _checked_headers(fields: Sequence[pb.Header]) -> list[Field]:
     if len(fields) > _MAX_HEADERS:  # before anything is made of them
         raise _bad(f"{len(fields)} headers")
-    headers = [(field.name, field.value) for field in fields]
-    if sum(len(name) + len(value) for name, value in headers) > _MAX_HEADER_BYTES:
-        raise _bad("more than 64 KiB of headers")
-    for name, value in headers:
+    headers, size = [], 0
+    for field in fields:
+        name, value = field.name, field.value
+        size += len(name) + len(value)
+        if size > _MAX_HEADER_BYTES:
+            raise _bad("more than 64 KiB of headers")
         if not is_field(name, value):
             raise _bad(why_no_field(name))
         if name in _REFUSED_FIELDS or name.startswith(_REFUSED_PREFIXES):
             raise _bad(f"header {name}")
+        headers.append((name, value))
     return headers
 
 
-def _check_single_fields(headers: list[tuple[str, bytes]], inner: pb.InnerRequest, *, streamed: bool) -> None:
+def _check_single_fields(headers: list[Field], authority: str, body_length: int | None) -> None:
+    """`body_length`: of a body that is whole."""
     single: dict[str, bytes] = {}
     for name, value in headers:
         if name in single:
             raise _bad(f"header {name} twice")
         if name in _SINGLE_FIELDS:
             single[name] = value
-    if single.get("host", inner.authority.encode()) != inner.authority.encode():
+    if "host" in single and single["host"] != authority.encode():
         raise _bad("host is not the authority")
     if "content-length" not in single:
         return
     length = content_length(single["content-length"])
-    if length is None or (not streamed and length != len(inner.body)):
+    if length is None or (body_length is not None and length != body_length):
         raise _bad("content-length is not the body's")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
-from extproc.message import Headers
+from extproc.message import Field
 
 # Single-address headers of proxies and CDNs, which applications trust as they trust x-forwarded-for.
 CLAIMS: Final = frozenset(
@@ -24,7 +25,7 @@ CLAIMS: Final = frozenset(
 FAMILIES: Final = ("x-forwarded", "x-original-forwarded", "x-envoy-")
 
 
-def rewrite(headers: Headers, peer: str, scheme: str | None = None) -> Headers:
+def rewrite(headers: Iterable[Field], peer: str, scheme: str | None = None) -> list[Field]:
     """The fields without any claim to where the request came from (RFC 7239 and its forerunners).
 
     In their place x-forwarded-for is `peer`, an IP address without port or brackets, as Envoy writes it; and
@@ -34,4 +35,4 @@ def rewrite(headers: Headers, peer: str, scheme: str | None = None) -> Headers:
     fields.append(("x-forwarded-for", peer.encode()))
     if scheme is not None:
         fields.append(("x-forwarded-proto", scheme.encode()))
-    return Headers.of(fields)
+    return fields

@@ -20,6 +20,7 @@ from extproc.message import Field, Headers
 # RFC 9110, 7.6.1, with RFC 2616's `trailer`: about one connection, not about the message. `proxy-*` likewise.
 _HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"})
 _NEVER_CROSS: Final = (":", "proxy-", "x-link-")
+_NEVER_INSIDE: Final = (*_NEVER_CROSS, "x-envoy-")
 # Whoever sets the body sets its length with it; the authority is a pseudo-header; and the body that `expect`
 # would wait for has come.
 _OF_THE_ENVELOPE: Final = frozenset({"host", "content-length", "expect"})
@@ -33,9 +34,9 @@ def carry_over(outer: Headers, inner: Headers) -> Headers:
     where the inner request has none. Nothing vouches for what comes from outside. Raises
     LinkError(NOT_PERMITTED) when the two origins differ.
     """
-    if len({*outer.get_all("origin"), *inner.get_all("origin")}) > 1:
+    if len({value for name, value in outer.fields + inner.fields if name == "origin"}) > 1:
         raise LinkError(Code.NOT_PERMITTED, "inner and outer origin differ")
-    merged = list(inner)
+    merged = list(inner.fields)
     if (request_id := outer.get(_REQUEST_ID)) is not None:
         merged = [pair for pair in merged if pair[0] != _REQUEST_ID]
         merged.append((_REQUEST_ID, request_id))
@@ -45,17 +46,22 @@ def carry_over(outer: Headers, inner: Headers) -> Headers:
     return Headers.of(merged)
 
 
-def to_upstream(inner: Headers) -> Headers:
+def to_upstream(inner: Headers) -> list[Field]:
     """The fields of the request that the upstream gets, but for pseudo-headers, content-length and host."""
     dropped = _OF_THE_ENVELOPE | _of_the_connection(inner)
-    return Headers.of([pair for pair in inner if _crosses(pair[0], dropped)])
+    return [pair for pair in inner.fields if pair[0] not in dropped and not pair[0].startswith(_NEVER_CROSS)]
 
 
 def to_inner_response(response: Headers) -> Headers:
     """The upstream's fields as they go inside the seal: all that is end to end, and that a client accepts."""
     dropped = _of_the_connection(response)
-    fields = [(name, value.strip(b" \t")) for name, value in response if _crosses(name, dropped)]
-    return Headers.of([pair for pair in fields if is_field(*pair) and not pair[0].startswith("x-envoy-")])
+    fields = []
+    for name, untrimmed in response.fields:
+        if name not in dropped and not name.startswith(_NEVER_INSIDE):
+            value = untrimmed.strip(b" \t")
+            if is_field(name, value):
+                fields.append((name, value))
+    return Headers.of(fields)
 
 
 def to_inner_trailers(trailers: Headers) -> Headers:
@@ -71,7 +77,7 @@ def outer_response(
     `cors`: as `cors.answer_headers` has it. `cookies`: lines of `cookies.outgoing`. `request_id`: the outer
     request's, never the upstream's.
     """
-    fields: list[Field] = [("content-type", media_type.encode()), ("cache-control", b"no-store"), *cors]
+    fields = [("content-type", media_type.encode()), ("cache-control", b"no-store"), *cors.fields]
     fields += [("set-cookie", line) for line in cookies]
     if request_id is not None:
         fields.append((_REQUEST_ID, request_id))
@@ -89,7 +95,3 @@ def _of_the_connection(headers: Headers) -> frozenset[str]:
         return _HOP_BY_HOP
     options = b",".join(headers.get_all("connection")).decode("latin-1").lower().split(",")
     return _HOP_BY_HOP.union(option.strip(" \t") for option in options)
-
-
-def _crosses(name: str, dropped: frozenset[str]) -> bool:
-    return name not in dropped and not name.startswith(_NEVER_CROSS)

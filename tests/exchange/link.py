@@ -208,6 +208,11 @@ def response(status: int, *fields: tuple[str, bytes], end_of_stream: bool = Fals
     return ResponseHeaders(Headers([(":status", str(status).encode()), *fields]), end_of_stream)
 
 
+def counted(running: Exchange) -> tuple[bool, bool]:
+    """Whether it counts as open, and as a stream."""
+    return running.is_open, running.is_stream
+
+
 def started(headers: Headers, *, end_of_stream: bool = False) -> tuple[Exchange, list[Action]]:
     running = exchange()
     return running, running.receive(RequestHeaders(headers, PEER, end_of_stream), NOW_MS)

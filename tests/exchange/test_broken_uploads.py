@@ -46,7 +46,7 @@ TRAILERS = RequestTrailers(Headers([("x-note", b"1")]))
 def test_a_head_that_is_truncated_is_a_bad_envelope(cut: int) -> None:
     sending = upload(posted())
     assert problem_of(sending.send(sending.head[:cut], end_of_stream=True)) == "bad-envelope"
-    assert not sending.exchange.is_open()
+    assert not sending.exchange.is_open
     assert sending.send(sending.head) == []
 
 
@@ -96,7 +96,7 @@ def test_the_replay_store_decides(verdict: Verdict, fault: tuple[str, int]) -> N
     sending.send(sending.head + sending.writer.write(b"one "))
     actions = sending.exchange.receive(ReplayChecked(verdict), NOW_MS)
     assert fault_of(actions, sending.opener) == fault
-    assert not sending.exchange.is_stream()
+    assert not sending.exchange.is_stream
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_bad_segment_ends_the_exchange_before_the_upstream_sees_an_end(segment
     sending = upload(posted())
     sending.begin()
     assert problem_of(sending.send(segments(sending.writer))) == "bad-envelope"
-    assert not sending.exchange.is_open()
+    assert not sending.exchange.is_open
     assert sending.send(b"", end_of_stream=True) == []
 
 
@@ -249,7 +249,7 @@ def test_outer_trailers_never_end_a_stream(whole: bool) -> None:
     sending.begin()
     sending.send(sending.writer.finish(b"pen") if whole else sending.writer.write(b"pen"))
     assert problem_of(sending.exchange.receive(TRAILERS, NOW_MS)) == "bad-envelope"
-    assert not sending.exchange.is_open()
+    assert not sending.exchange.is_open
 
 
 @pytest.mark.parametrize("headers", [response(413, ("content-length", b"9")), response(200)])
@@ -264,7 +264,7 @@ def test_once_the_answer_has_begun_what_does_not_end_well_is_a_reset(segments: S
     sending = answering(response(200))
     sending.exchange.receive(ResponseBody(b"echo", end_of_stream=False), NOW_MS)
     assert is_reset(sending.send(segments(sending.writer), end_of_stream=True))
-    assert not sending.exchange.is_open()
+    assert not sending.exchange.is_open
     assert sending.exchange.receive(ResponseBody(b"late", end_of_stream=True), NOW_MS) == []
 
 

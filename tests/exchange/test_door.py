@@ -43,7 +43,7 @@ from tests.exchange.link import (
 def test_what_is_refused_by_its_headers(headers: Headers, code: str) -> None:
     exchange, actions = started(headers)
     assert problem_of(actions) == code
-    assert not exchange.is_open()
+    assert not exchange.is_open
 
 
 def test_a_405_says_what_is_allowed() -> None:
@@ -76,7 +76,7 @@ def test_what_is_answered_at_once(headers: Headers, status: int, allowed_origin:
     answer = only_answer(actions).response
     assert answer.status == status
     assert answer.headers.get("access-control-allow-origin") == allowed_origin
-    assert not exchange.is_open()
+    assert not exchange.is_open
 
 
 def test_the_directory_is_cacheable_for_an_hour_at_most() -> None:
@@ -96,11 +96,11 @@ def test_health_needs_a_key_that_opens_and_a_store_that_can_tell(
 ) -> None:
     exchange, actions = started(outer("GET", "/_link/health", origin=SHOP), end_of_stream=True)
     assert actions == [CheckStore()]
-    assert exchange.is_open()
+    assert exchange.is_open
     answer = only_answer(exchange.receive(StoreChecked(can_tell), NOW_MS + 1000 * late_s)).response
     assert answer.status == status
     assert answer.headers.get("access-control-allow-origin") == SHOP.encode()
-    assert not exchange.is_open()
+    assert not exchange.is_open
 
 
 def test_a_refusal_can_be_read_by_the_page_that_caused_it() -> None:

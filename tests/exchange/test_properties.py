@@ -71,7 +71,7 @@ class Run:
                     done += self.exchange.receive(ReplayChecked(verdict), NOW_MS)
             except ProtocolError:
                 return
-            if done or self.exchange.is_open():  # else it came after the answer
+            if done or self.exchange.is_open:  # else it came after the answer
                 self.given.append(event)
             self.actions += [action for action in done if not isinstance(action, Log)]
 
@@ -140,8 +140,8 @@ runs = runs_with(rooms)
 def test_one_answer_and_nothing_after_it(run: Run) -> None:
     assert [action for action in run.actions if ends(action)] == run.actions[-1:] * run.has_ended
     assert sum(isinstance(action, Answer | Respond) for action in run.actions) <= 1
-    assert run.exchange.is_open() is (bool(run.given) and not run.has_ended)
-    assert run.exchange.is_open() or not run.exchange.is_stream()
+    assert run.exchange.is_open is (bool(run.given) and not run.has_ended)
+    assert run.exchange.is_open or not run.exchange.is_stream
 
 
 @given(runs)
@@ -196,7 +196,7 @@ def test_the_client_reads_what_the_upstream_sent(run: Run) -> None:
     if media_type == MEDIA_STREAM.encode():
         assert run.opener is not None
         assert run.opener is not OPENERS[PATIENT]
-        assert run.exchange.is_stream() or run.has_ended
+        assert run.exchange.is_stream or run.has_ended
         reader = run.opener.stream()
         read = b"".join(chunk.data for chunk in reader.receive(run.answer_body))
         assert sent.startswith(read)
@@ -210,7 +210,7 @@ def test_the_client_reads_what_the_upstream_sent(run: Run) -> None:
 
 @given(runs_with(st.just(False)))
 def test_without_room_nothing_is_a_stream(run: Run) -> None:
-    assert not run.exchange.is_stream()
+    assert not run.exchange.is_stream
     assert run.head.get("content-type") != MEDIA_STREAM.encode()
     assert not any(isinstance(action, Forward) and action.streamed for action in run.actions)
 

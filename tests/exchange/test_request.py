@@ -48,7 +48,7 @@ def asked(request: pb.InnerRequest, **fields: str) -> tuple[Exchange, ResponseOp
 def test_a_sealed_request_takes_the_place_of_the_outer_one() -> None:
     exchange, actions = started(sealed_headers(cookie="a=1", accept="*/*", user_agent="phone"))
     assert actions == [AwaitBody()]
-    assert exchange.is_open()
+    assert exchange.is_open
 
     request = inner(method="PUT", body=b"one pen", headers=[pb.Header(name="x-user-id", value=b"42")])
     body, _ = Client().seal(request)
@@ -71,7 +71,7 @@ def test_a_sealed_request_takes_the_place_of_the_outer_one() -> None:
     assert gone(forward) == {"cookie", "accept", "content-type"}
     assert forward.metadata["outcome"] == "opened"
     assert forward.metadata["key_id"] == KEY.key_id.hex()
-    assert exchange.is_open()
+    assert exchange.is_open
 
 
 def test_an_inner_get_has_a_length_of_zero_and_no_transfer_encoding() -> None:
@@ -150,7 +150,7 @@ def test_the_replay_store_decides(verdict: Verdict, fault: tuple[str, int]) -> N
     actions = exchange.receive(ReplayChecked(verdict), NOW_MS)
     assert fault_of(actions, opener) == fault
     assert only_answer(actions).metadata["fault"] == fault[0]
-    assert not exchange.is_open()
+    assert not exchange.is_open
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from tests.exchange.link import (
     NOW_MS,
     PEER,
     SHOP,
+    counted,
     forwarded,
     given,
     gone,
@@ -35,7 +36,7 @@ def test_the_whole_answer_goes_inside_and_nothing_of_it_outside() -> None:
     headers = [("content-type", b"text/plain"), ("etag", b'"x"'), ("x-envoy-upstream-service-time", b"3")]
     assert exchange.receive(response(201, *headers), NOW_MS) == []
     assert exchange.receive(ResponseBody(b"made ", end_of_stream=False), NOW_MS) == []
-    assert exchange.is_open()
+    assert counted(exchange) == (True, False)
 
     actions = exchange.receive(ResponseBody(b"it", end_of_stream=True), NOW_MS)
     respond, body = given(actions)
@@ -48,7 +49,7 @@ def test_the_whole_answer_goes_inside_and_nothing_of_it_outside() -> None:
         ("x-request-id", b"r-1"),
     }
     assert gone(respond) == {"etag", "x-envoy-upstream-service-time"}
-    assert not exchange.is_open()
+    assert counted(exchange) == (False, False)
 
     sealed = opener.open(body)
     assert (sealed.status, sealed.body, sealed.fault) == (201, b"made it", "")
@@ -143,7 +144,7 @@ def test_a_response_before_the_body_has_opened_is_a_plain_problem(status: int, k
     assert respond.response.status == status
     assert json.loads(body) == {"type": kind}
     assert respond.response.headers.get("access-control-allow-origin") == SHOP.encode()
-    assert not exchange.is_open()
+    assert not exchange.is_open
 
 
 def test_cookies_leave_sealed_and_come_back_to_their_own_path_only() -> None:

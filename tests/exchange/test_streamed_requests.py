@@ -18,6 +18,7 @@ from tests.exchange.link import (
     PEER,
     SHOP,
     answering,
+    counted,
     given,
     gone,
     inner,
@@ -37,13 +38,12 @@ from tests.exchange.link import (
 def test_the_reply_to_the_headers_waits_for_segment_0() -> None:
     request = posted(headers=[pb.Header(name="x-user-id", value=b"42")])
     sending = upload(request, user_agent="phone", accept="*/*")
-    assert sending.exchange.is_open()
     for byte in sending.head[:-1]:
         assert sending.send(bytes([byte])) == []
-    assert not sending.exchange.is_stream()
+    assert counted(sending.exchange) == (True, False)
 
     assert sending.send(sending.head[-1:]) == [CheckReplay(bytes(16), NOW_MS, NOW_MS // 1000 - 60)]
-    assert sending.exchange.is_stream()
+    assert counted(sending.exchange) == (True, True)
     forward, first = sending.exchange.receive(ReplayChecked(Verdict.FRESH), NOW_MS)
     assert first == ForwardBody(b"", end_of_stream=False)
     assert isinstance(forward, Forward)
@@ -68,7 +68,7 @@ def test_each_segment_goes_on_as_it_opens_and_an_empty_last_message_ends_it() ->
     assert sending.send(sending.writer.write(b"one ")) == [ForwardBody(b"one ", end_of_stream=False)]
     assert sending.send(sending.writer.finish(b"pen")) == [ForwardBody(b"pen", end_of_stream=False)]
     assert sending.send(b"", end_of_stream=True) == [ForwardBody(b"", end_of_stream=True)]
-    assert sending.exchange.is_stream()
+    assert sending.exchange.is_stream
 
 
 def test_half_a_segment_waits_for_its_other_half() -> None:
@@ -134,7 +134,7 @@ def test_an_early_answer_is_sealed_whole_while_the_upload_goes_on() -> None:
     _, body = given(sending.exchange.receive(ResponseBody(b"too large", end_of_stream=True), NOW_MS))
     sealed = sending.opener.open(body)
     assert (sealed.status, sealed.body, sealed.fault) == (413, b"too large", "")
-    assert not sending.exchange.is_open()
+    assert not sending.exchange.is_open
     assert sending.send(sending.writer.finish(b"pen"), end_of_stream=True) == []
 
 
@@ -198,7 +198,7 @@ def test_a_verdict_after_envoy_has_given_up_forwards_nothing() -> None:
 def test_what_is_refused_by_its_headers(headers: Headers, code: str) -> None:
     running, actions = started(headers)
     assert problem_of(actions) == code
-    assert not running.is_open()
+    assert not running.is_open
 
 
 def test_a_stream_without_a_body_is_a_bad_envelope() -> None:

@@ -51,7 +51,7 @@ def streaming(
     """An answer of which "first" has left."""
     running, opener = opened(request)
     assert running.receive(response(200, *headers), NOW_MS) == []
-    assert running.is_stream()
+    assert running.is_stream
     respond, body = running.receive(ResponseBody(b"first", end_of_stream=False), NOW_MS)
     assert isinstance(respond, Respond)
     reading = Reading(running, opener)
@@ -80,9 +80,9 @@ def test_what_has_no_length_leaves_as_it_comes() -> None:
     assert [(h.name, h.value) for h in head.headers] == [(TYPE, b"text/plain"), ("x-secret", b"42")]
 
     assert reading.pass_on(b"second") == [b"second"]
-    assert reading.exchange.is_stream()
+    assert reading.exchange.is_stream
     assert reading.pass_on(b"third", end_of_stream=True) == [b"third"]
-    assert not reading.exchange.is_open()
+    assert not reading.exchange.is_open
 
 
 def test_the_outcome_in_the_log_is_ok_only_when_all_has_left() -> None:
@@ -119,7 +119,7 @@ def test_a_large_message_leaves_at_once_in_segments() -> None:
 
 def test_an_upstream_that_breaks_off_leaves_no_final_segment() -> None:
     reading, _ = streaming(asking())
-    assert reading.exchange.is_open()
+    assert reading.exchange.is_open
     with pytest.raises(LinkError, match="truncated"):
         reading.reader.end()
 
@@ -153,7 +153,7 @@ def test_length_type_and_client_decide(
 ) -> None:
     running, opener = opened(inner(accept_stream=accepts))
     assert running.receive(response(200, *headers), NOW_MS) == []
-    assert running.is_stream() is streams
+    assert running.is_stream is streams
     actions = running.receive(ResponseBody(b"some", end_of_stream=False), NOW_MS)
     assert bool(actions) is streams
     actions += running.receive(ResponseBody(b"more", end_of_stream=True), NOW_MS)
@@ -187,7 +187,7 @@ def test_without_room_it_is_collected_unless_it_can_not_fit(
 ) -> None:
     running, opener = opened(asking(), exchange(room=False))
     actions = running.receive(response(200, *headers), NOW_MS)
-    assert not running.is_stream()
+    assert not running.is_stream
     if whole:
         _, body = given(running.receive(ResponseBody(bytes(5000), end_of_stream=True), NOW_MS))
         assert opener.open(body).body == bytes(5000)
@@ -205,7 +205,7 @@ def test_who_reads_no_stream_needs_no_room() -> None:
 def test_a_refusal_of_what_never_opened_is_no_stream() -> None:
     running = exchange()
     running.receive(response(413), NOW_MS)
-    assert not running.is_stream()
+    assert not running.is_stream
     respond, _ = given(running.receive(ResponseBody(b"too large", end_of_stream=True), NOW_MS))
     assert respond.response.headers.get(TYPE) == b"application/problem+json"
 
@@ -236,7 +236,7 @@ def test_trailers_travel_in_the_final_segment() -> None:
     (final,) = reading.read(body)
     assert final.data == b""
     assert [(h.name, h.value) for h in final.trailers] == [("x-checksum", b"abc"), ("x-checksum", b"def")]
-    assert not reading.exchange.is_open()
+    assert not reading.exchange.is_open
 
 
 def test_trailers_without_a_body_make_it_whole() -> None:
@@ -253,7 +253,7 @@ def test_trailers_that_fit_into_no_segment_are_a_reset() -> None:
     reading, _ = streaming(asking())
     large = ResponseTrailers(Headers([("x-large", b"x" * 66_000)]))
     assert is_reset(reading.exchange.receive(large, NOW_MS))
-    assert not reading.exchange.is_open()
+    assert not reading.exchange.is_open
 
 
 def test_cookies_leave_sealed_with_the_head() -> None:

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 SECRET_LENGTH: Final = 32
+_HASH: Final = SHA256()
 _TAG_LENGTH: Final = 16
 
 
@@ -38,14 +39,14 @@ HPKE: Final = {
 
 def hkdf(*, salt: bytes, ikm: bytes, info: bytes, length: int) -> bytes:
     """HKDF-SHA256 (RFC 5869), extract and expand."""
-    return HKDF(algorithm=SHA256(), length=length, salt=salt, info=info).derive(ikm)
+    return HKDF(algorithm=_HASH, length=length, salt=salt, info=info).derive(ikm)
 
 
 def extract(*, salt: bytes, ikm: bytes) -> bytes:
     """HKDF-SHA256's first step: a pseudorandom key."""
-    return HKDF.extract(SHA256(), salt, ikm)
+    return HKDF.extract(_HASH, salt, ikm)
 
 
 def expand(prk: bytes, *, info: bytes, length: int) -> bytes:
     """HKDF-SHA256's second step."""
-    return HKDFExpand(SHA256(), length, info).derive(prk)
+    return HKDFExpand(_HASH, length, info).derive(prk)

@@ -47,9 +47,11 @@ def restless(layout: Layout) -> Iterator[None]:
 
     thread = threading.Thread(target=touch)
     thread.start()
-    yield
-    is_over.set()
-    thread.join()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 @contextmanager

@@ -49,10 +49,12 @@ async def on_a_loop_of_its_own(
             runner.run(serve())
 
     serving = asyncio.create_task(asyncio.to_thread(run))
-    await asyncio.to_thread(ready.wait, 10)
-    yield
-    done.set()
-    await serving
+    try:
+        assert await asyncio.to_thread(ready.wait, 10)
+        yield
+    finally:
+        done.set()
+        await serving
 
 
 async def sealed(running: Gateway) -> httpx.Response:

@@ -6,11 +6,15 @@ closed.
 
 from __future__ import annotations
 
+import sys
+
+import pytest
+
 from extproc.server.serving import Status
 from extproc.server.wire.connection import Limits
 from tests.exchange import link
 from tests.wire.caller import CHECK, PROCESS, Caller, asked, keys_request, prefixed, request
-from tests.wire.peer import data, window_update
+from tests.wire.peer import data, frame, window_update
 
 LARGE = link.gateway(directory=bytes(200_000))
 
@@ -56,6 +60,19 @@ def test_the_window_opens_for_messages_that_have_been_dealt_with() -> None:
         caller.deliver(data(1, message[at : at + 16_384]))
     assert "WINDOW_UPDATE 1 +32768" in caller.sent
     assert caller.responses[1].status == Status.FAILED_PRECONDITION  # zeros are no message of Envoy's
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["a message that is not whole", "a call that waits"])
+def test_octets_that_have_to_wait_do_not_hold_the_read_that_they_came_in(*, waits: bool) -> None:
+    """Of 256 KiB, which a peer could have each of its streams hold for one octet."""
+    caller = Caller(LARGE)
+    caller.open(PROCESS)
+    caller.deliver(data(1, keys_request() if waits else b""))
+    nothing = frame(0x42, 0, bytes(16_384))  # of no known type
+    read = nothing * 15 + data(1, b"\0")
+    free = sys.getrefcount(read)
+    caller.session.receive(read, 0.0)
+    assert sys.getrefcount(read) == free
 
 
 def test_a_failure_does_not_wait_for_a_window() -> None:

@@ -106,10 +106,14 @@ class MessageReader:
         """Nearly always that is one message, whole, which need not be gathered."""
         if not self.data:
             self.data = data
-        elif isinstance(self.data, bytearray):
-            self.data += data
         else:
-            self.data = bytearray(self.data) + data
+            self.keep().extend(data)
+
+    def keep(self) -> bytearray:
+        """What is left waits as a copy, or a few octets would hold all of the read that they came in."""
+        if not isinstance(self.data, bytearray):
+            self.data = bytearray(self.data)
+        return self.data
 
     def next(self) -> bytes | None:
         """The next message, or None until more has come. Raises CallError."""

@@ -159,6 +159,8 @@ class Session:
                     break
                 if replies := current.call.receive(message):
                     self._send(stream_id, current, replies)
+            if reader.data:
+                reader.keep()
         except Exception as error:
             self._fail(stream_id, self._calls.failure(error))
 

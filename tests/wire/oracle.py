@@ -62,7 +62,7 @@ def happened(events: Iterable[our.Event]) -> Iterator[Happened]:
         match event:
             case our.RequestReceived(stream_id, fields, end_stream):
                 yield Happened("request", stream_id, fields, end_stream)
-            case our.DataReceived(stream_id, data, flow_length, end_stream):
+            case (int(stream_id), bytes(data), int(flow_length), bool(end_stream)):
                 yield Happened("data", stream_id, (data, flow_length), end_stream)
             case our.TrailersReceived(stream_id, fields):
                 yield Happened("trailers", stream_id, fields, end_stream=True)

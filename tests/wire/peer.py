@@ -10,6 +10,7 @@ from typing import Final
 
 import hpack
 
+from extproc.message import Buffer
 from extproc.server.wire.connection import Connection, Limits
 from extproc.server.wire.events import Event
 
@@ -128,6 +129,10 @@ class Peer:
 
     def send(self, *sent: bytes) -> list[Event]:
         return self.connection.receive(b"".join(sent), self.now)
+
+    def answer(self, stream_id: int, *pieces: Buffer) -> bool:
+        """Have the server send some of a response's body."""
+        return self.connection.send_data(stream_id, pieces, sum(map(len, pieces)))
 
     def answers(self) -> list[str]:
         """What has come back since the last time."""

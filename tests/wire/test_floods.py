@@ -81,7 +81,7 @@ def test_streams_that_are_reset_when_they_have_been_answered_are_not_counted() -
 def answered_and_reset(client: Peer, stream_id: int) -> None:
     client.send(request(stream_id))
     client.connection.send_headers(stream_id, b"head")
-    client.connection.send_data(stream_id, [b"tea"])
+    client.answer(stream_id, b"tea")
     client.send(peer.rst_stream(stream_id, "INTERNAL_ERROR"))
 
 

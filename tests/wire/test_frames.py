@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from extproc.server.wire.connection import Connection, Limits
-from extproc.server.wire.events import ConnectionEnded, DataReceived, RequestReceived, StreamReset
+from extproc.server.wire.events import ConnectionEnded, RequestReceived, StreamReset
 from tests.wire import peer
 from tests.wire.peer import PREFACE, REQUEST, Peer, block, data, frame, headers, padded, request, settings
 
@@ -160,9 +160,7 @@ def test_padding_is_taken_away_and_counts() -> None:
     client = Peer()
     opened = client.send(headers(1, padded(bytes(5) + BLOCK, 9), "PADDED", "PRIORITY"))
     assert opened == [RequestReceived(1, FIELDS, end_stream=False)]
-    assert client.send(data(1, padded(b"tea", 4), "PADDED", "END_STREAM")) == [
-        DataReceived(1, b"tea", 1 + 3 + 4, end_stream=True)
-    ]
+    assert client.send(data(1, padded(b"tea", 4), "PADDED", "END_STREAM")) == [(1, b"tea", 1 + 3 + 4, True)]
 
 
 @pytest.mark.parametrize("first", [0, 1, len(BLOCK)])
@@ -188,7 +186,7 @@ def test_after_the_end_nothing_is_heard_or_said() -> None:
     client = Peer()
     client.send(request(1), request(0))
     client.answers()
-    client.connection.send_data(1, [b"too late"])
+    client.answer(1, b"too late")
     client.connection.go_away(final=True)
     assert client.send(request(3)) == []
     assert client.answers() == []
@@ -202,5 +200,5 @@ def test_a_reset_stream_ends_alone() -> None:
     client.send(request(1), request(3))
     assert client.send(peer.rst_stream(1, "CANCEL")) == [StreamReset(1, peer.CODES.index("CANCEL"))]
     assert client.send(peer.rst_stream(1, "CANCEL"), peer.window_update(1, 1)) == []
-    assert client.send(data(3, b"tea")) == [DataReceived(3, b"tea", 3, end_stream=False)]
+    assert client.send(data(3, b"tea")) == [(3, b"tea", 3, False)]
     assert client.answers() == []

@@ -10,7 +10,6 @@ import pytest
 from extproc.server.wire.connection import Limits
 from extproc.server.wire.events import (
     ConnectionEnded,
-    DataReceived,
     Event,
     RequestReceived,
     StreamReset,
@@ -46,9 +45,9 @@ def test_a_request_and_its_response() -> None:
     opened, some, last = client.send(request(1), data(1, b"tea"), data(1, b"", "END_STREAM"))
     assert isinstance(opened, RequestReceived)
     assert not opened.end_stream
-    assert (some, last) == (DataReceived(1, b"tea", 3, False), DataReceived(1, b"", 0, True))
+    assert (some, last) == ((1, b"tea", 3, False), (1, b"", 0, True))
     client.connection.send_headers(1, b"head")
-    client.connection.send_data(1, [b"biscuits"])
+    client.answer(1, b"biscuits")
     assert client.connection.open_streams == 1
     client.connection.end(1, END)
     assert client.answers() == ["HEADERS 1 4", "DATA 1 8", f"HEADERS 1 {len(END)} END_STREAM"]
@@ -118,7 +117,7 @@ def test_what_is_sent_on_a_stream_that_is_gone_goes_nowhere() -> None:
     client.send(peer.rst_stream(1, "CANCEL"))
     for stream_id in (1, 99):
         connection.send_headers(stream_id, b"head")
-        assert connection.send_data(stream_id, [b"biscuits"])
+        assert client.answer(stream_id, b"biscuits")
         connection.acknowledge(stream_id, 2**20)
         connection.discard(stream_id)
         connection.end(stream_id, END)
@@ -170,7 +169,7 @@ def test_a_graceful_end_in_two_steps() -> None:
     client.connection.go_away(final=True)
     assert client.answers() == ["GOAWAY 3 NO_ERROR"]
     assert client.gets(request(5)) == ["RST_STREAM 5 REFUSED_STREAM"]
-    assert client.send(data(3, b"tea")) == [DataReceived(3, b"tea", 3, False)]
+    assert client.send(data(3, b"tea")) == [(3, b"tea", 3, False)]
 
 
 def test_the_last_stream_never_grows() -> None:

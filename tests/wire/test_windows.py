@@ -28,7 +28,7 @@ def test_data_waits_for_the_streams_window() -> None:
     client = gets_a_request()
     client.send(window_update(0, 2**20), settings({peer.INITIAL_WINDOW_SIZE: 10}))
     client.answers()
-    assert not client.connection.send_data(1, [bytes(25)])
+    assert not client.answer(1, bytes(25))
     client.connection.end(1, END)
     assert client.answers() == ["DATA 1 10"]
     assert client.gets(window_update(1, 14)) == ["DATA 1 14"]
@@ -41,8 +41,8 @@ def test_data_waits_for_the_streams_window() -> None:
 def test_data_waits_for_the_connections_window() -> None:
     client = Peer()
     client.send(request(1), request(3))
-    assert not client.connection.send_data(1, [bytes(65_535 + 20_000)])
-    assert not client.connection.send_data(3, [bytes(5)])
+    assert not client.answer(1, bytes(65_535 + 20_000))
+    assert not client.answer(3, bytes(5))
     client.answers()
     assert client.gets(window_update(1, 65_535)) == []
     assert client.send(window_update(0, 20_003)) == [WindowOpened(1)]
@@ -53,8 +53,8 @@ def test_data_waits_for_the_connections_window() -> None:
 def test_a_window_below_zero_has_to_be_made_up_for() -> None:
     """Section 6.9.2."""
     client = gets_a_request()
-    client.connection.send_data(1, [bytes(60_000)])
-    client.connection.send_data(1, [bytes(10_000)])
+    client.answer(1, bytes(60_000))
+    client.answer(1, bytes(10_000))
     client.answers()
     assert client.gets(settings({peer.INITIAL_WINDOW_SIZE: 50_000})) == ["SETTINGS ACK"]
     assert client.gets(window_update(0, 2**20), window_update(1, 15_535)) == []
@@ -66,7 +66,7 @@ def test_settings_set_the_window_of_later_streams_too() -> None:
     client = Peer()
     client.send(settings({peer.INITIAL_WINDOW_SIZE: 0}), request(1))
     client.answers()
-    client.connection.send_data(1, [b"biscuits"])
+    client.answer(1, b"biscuits")
     assert client.gets(settings({peer.INITIAL_WINDOW_SIZE: 8})) == ["SETTINGS ACK", "DATA 1 8"]
 
 
@@ -75,7 +75,7 @@ def test_the_last_of_a_setting_counts() -> None:
     client = gets_a_request()
     both = settings({peer.INITIAL_WINDOW_SIZE: 1})[9:] + settings({peer.INITIAL_WINDOW_SIZE: 5})[9:]
     client.send(frame("SETTINGS", 0, both))
-    client.connection.send_data(1, [bytes(9)])
+    client.answer(1, bytes(9))
     assert client.answers() == ["SETTINGS ACK", "DATA 1 5"]
 
 
@@ -85,22 +85,22 @@ def test_a_frame_takes_what_waits_in_pieces() -> None:
     client.send(settings({peer.INITIAL_WINDOW_SIZE: 10}))
     client.answers()
     pieces: list[Buffer] = [b"one", memoryview(b"two"), b"", b"three", b"four"]
-    assert not client.connection.send_data(1, pieces)
+    assert not client.answer(1, *pieces)
     client.send(window_update(1, 1))
     assert client.send(window_update(1, 100)) == [WindowOpened(1)]
     sent = list(peer.cut(client.connection.take()))
     assert [len(each) - 9 for each in sent] == [10, 1, 4]
     assert b"".join(each[9:] for each in sent) == b"".join(pieces)
-    assert client.connection.send_data(1, [b"five"])
+    assert client.answer(1, b"five")
 
 
 def test_frames_are_as_large_as_the_peer_takes_them() -> None:
     """Section 4.2."""
     client = gets_a_request()
-    client.connection.send_data(1, [bytes(20_000)])
+    client.answer(1, bytes(20_000))
     assert client.answers() == ["DATA 1 16384", "DATA 1 3616"]
     client.send(settings({peer.MAX_FRAME_SIZE: 2**20}))
-    client.connection.send_data(1, [bytes(20_000)])
+    client.answer(1, bytes(20_000))
     assert client.answers() == ["SETTINGS ACK", "DATA 1 20000"]
 
 
@@ -149,7 +149,7 @@ def test_the_connections_window_opens_whoever_waits() -> None:
 def test_what_waits_can_be_discarded() -> None:
     """A response that fails ends at once."""
     client = gets_a_request(None, "END_STREAM")
-    client.connection.send_data(1, [bytes(2**20)])
+    client.answer(1, bytes(2**20))
     client.answers()
     client.connection.discard(1)
     client.connection.end(1, END)

@@ -2,7 +2,7 @@
 
     connection = Connection(Limits())
     for event in connection.receive(data, now): ...
-    connection.send_headers(1, block); connection.send_data(1, [body]); connection.end(1, trailers)
+    connection.send_headers(1, block); connection.send_data(1, [body], len(body)); connection.end(1, trailers)
     transport.write(connection.take())
 
 What the peer does wrong ends a stream (RST_STREAM) or all (GOAWAY): it is an event, and nothing is raised.
@@ -53,8 +53,10 @@ class Connection:
             return events
         self._state.now = now
         try:
-            for view in self._reader.receive(data):
-                self._reader.rest = bytes(view[self._receiver.handle(view, events) :])
+            for octets, start in self._reader.receive(data):
+                whole = self._receiver.handle(octets, start, events)
+                if whole < len(octets):
+                    self._reader.rest = octets[whole:]
         except ConnectionFault as fault:
             self.is_ended = True
             self._state.go_away(fault.code, final=True)
@@ -67,10 +69,10 @@ class Connection:
         if (stream := self._state.streams.get(stream_id)) is not None:
             self.sender.headers(stream, block)
 
-    def send_data(self, stream_id: int, pieces: Sequence[Buffer]) -> bool:
-        """Some of its body, now or when a window is open for it: False when some of it waits."""
+    def send_data(self, stream_id: int, pieces: Sequence[Buffer], size: int) -> bool:
+        """`size` octets of its body, now or when a window is open for them: False when some of them wait."""
         stream = self._state.streams.get(stream_id)
-        return stream is None or self.sender.data(stream, pieces)
+        return stream is None or self.sender.data(stream, pieces, size)
 
     def end(self, stream_id: int, trailers: bytes) -> None:
         """The field block that ends it, behind all of its body."""

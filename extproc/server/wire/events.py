@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from extproc.message import Buffer
 from extproc.server.wire.fields import Fields
 from extproc.server.wire.frames import ErrorCode
 
@@ -17,13 +16,10 @@ class RequestReceived(NamedTuple):
     end_stream: bool
 
 
-class DataReceived(NamedTuple):
-    """Some of a body. It is held against the stream's window until it is acknowledged."""
-
-    stream_id: int
-    data: Buffer
-    flow_length: int  # octets of the window, padding too
-    end_stream: bool
+# Some of a body: stream id; octets; how many of the window, padding too; whether it ends the request. It is
+# held against the stream's window until it is acknowledged. A plain tuple, since nearly all that comes is
+# DATA: a NamedTuple costs eight times as much to make, and more to take apart.
+DataReceived = tuple[int, bytes, int, bool]
 
 
 class TrailersReceived(NamedTuple):

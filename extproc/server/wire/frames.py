@@ -32,7 +32,7 @@ END_HEADERS: Final = 0x4
 PADDED: Final = 0x8
 PRIORITY_FLAG: Final = 0x20
 
-HEADER: Final = struct.Struct(">IBI")  # length and type, in 24 + 8 bits; flags; stream
+HEADER: Final = struct.Struct(">BHBBI")  # length, in 8 + 16 bits; type; flags; stream
 WORD: Final = struct.Struct(">I")
 _SETTING: Final = struct.Struct(">HI")
 
@@ -69,7 +69,7 @@ class ErrorCode(IntEnum):
 
 def header(length: int, kind: int, flags: int, stream_id: int) -> bytes:
     """What precedes a payload of `length` octets."""
-    return HEADER.pack(length << 8 | kind, flags, stream_id)
+    return HEADER.pack(length >> 16, length & 0xFFFF, kind, flags, stream_id)
 
 
 def frame(kind: int, flags: int, stream_id: int, payload: Buffer = b"") -> bytes:

@@ -16,6 +16,8 @@ from extproc.server.wire.fields import Fields, encode
 
 _PREFIX: Final = struct.Struct(">BI")  # compressed flag, length
 _PREFIX_LENGTH: Final = _PREFIX.size
+_pack_prefix: Final = _PREFIX.pack
+_read_prefix: Final = _PREFIX.unpack_from
 _TIMEOUT: Final = re.compile(rb"([0-9]{1,8})([HMSmun])")
 _UNITS_S: Final = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 _MAX_SHOWN: Final = 256
@@ -81,13 +83,15 @@ def _timeout_s(value: bytes | None) -> float | None:
     return int(match[1]) * _UNITS_S[match[2]]
 
 
-def messages(serialized: Iterable[tuple[Buffer, ...]]) -> list[Buffer]:
-    """Messages, each in pieces, with their prefixes."""
+def messages(serialized: Iterable[tuple[Buffer, ...]]) -> tuple[list[Buffer], int]:
+    """Messages, each in pieces, with their prefixes; and how many octets that is."""
     pieces: list[Buffer] = []
+    size = 0
     for message in serialized:
-        pieces.append(_PREFIX.pack(0, sum(map(len, message))))
-        pieces += message
-    return pieces
+        length = sum(map(len, message))
+        pieces += (_pack_prefix(0, length), *message)
+        size += _PREFIX_LENGTH + length
+    return pieces, size
 
 
 class MessageReader:
@@ -100,41 +104,36 @@ class MessageReader:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self.data: Buffer | bytearray = b""
+        self.data: bytes | bytearray = b""
 
-    def receive(self, data: Buffer) -> None:
+    def receive(self, data: bytes) -> None:
         """Nearly always that is one message, whole, which need not be gathered."""
         if not self.data:
             self.data = data
+        elif isinstance(self.data, bytearray):
+            self.data += data
         else:
-            self.keep().extend(data)
-
-    def keep(self) -> bytearray:
-        """What is left waits as a copy, or a few octets would hold all of the read that they came in."""
-        if not isinstance(self.data, bytearray):
-            self.data = bytearray(self.data)
-        return self.data
+            self.data = bytearray(self.data) + data
 
     def next(self) -> bytes | None:
         """The next message, or None until more has come. Raises CallError."""
         data = self.data
-        if len(data) < _PREFIX_LENGTH:
+        size = len(data)
+        if size < _PREFIX_LENGTH:
             return None
-        compressed, length = _PREFIX.unpack_from(data)
+        compressed, length = _read_prefix(data)
         if compressed:
             raise CallError(Status.INTERNAL, "a compressed message, without grpc-encoding")
         if length > self._limit:
             raise CallError(Status.RESOURCE_EXHAUSTED, f"a message of {length} octets")
         end = _PREFIX_LENGTH + length
-        if len(data) < end:
+        if size < end:
             return None
+        if isinstance(data, bytes):
+            self.data = bytearray(data[end:]) if end < size else b""
+            return data[_PREFIX_LENGTH:end]
         message = bytes(memoryview(data)[_PREFIX_LENGTH:end])
-        if end == len(data):
-            self.data = b""
-        elif isinstance(data, bytearray):
-            del data[:end]
-        else:
-            self.data = data[end:]
+        del data[:end]
         return message
 
     def end(self) -> None:

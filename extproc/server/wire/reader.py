@@ -12,39 +12,37 @@ _HEADER_LENGTH: Final = frames.HEADER.size
 
 
 class Reader:
-    """`rest`: what has come of a frame that is not whole yet, for who cuts the frames to say."""
+    """`rest`: what has come of a frame that is not whole yet, for whoever cuts the frames to say."""
 
     def __init__(self) -> None:
         self.rest = b""
         self._awaited = frames.PREFACE
 
-    def receive(self, data: bytes) -> tuple[memoryview, ...]:
-        """One or two views, each of which begins with a frame. Raises ConnectionFault.
+    def receive(self, data: bytes) -> tuple[tuple[bytes, int], ...]:
+        """What frames are in, and where the first of them begins. Raises ConnectionFault.
 
-        They are of what came, and no copies, but for the frame that had begun.
+        It is what came, and no copy, but for the frame that had begun.
         """
-        if self._awaited:
-            data = self._past_preface(data)
-        view = memoryview(data)
-        return self._going_on(view) if self.rest else (view,)
+        start = self._past_preface(data) if self._awaited else 0
+        return self._going_on(data, start) if self.rest else ((data, start),)
 
-    def _going_on(self, view: memoryview) -> tuple[memoryview, ...]:
+    def _going_on(self, data: bytes, start: int) -> tuple[tuple[bytes, int], ...]:
         """The frame that has begun, and then the others."""
-        lacking = self._lacking(view)
-        begun = memoryview(self.rest + view[:lacking])
-        return (begun, view[lacking:]) if lacking < len(view) else (begun,)
+        end = start + self._lacking(data[start : start + _HEADER_LENGTH], len(data) - start)
+        begun, self.rest = self.rest + data[start:end], b""
+        return ((begun, 0), (data, end)) if end < len(data) else ((begun, 0),)
 
-    def _lacking(self, view: memoryview) -> int:
+    def _lacking(self, following: bytes, most: int) -> int:
         """How much of what has come belongs to the frame that has begun."""
-        header = self.rest[:_HEADER_LENGTH] + view[: max(0, _HEADER_LENGTH - len(self.rest))]
+        header = (self.rest[:_HEADER_LENGTH] + following)[:_HEADER_LENGTH]
         if len(header) < _HEADER_LENGTH:
-            return len(view)
+            return most
         length = int.from_bytes(header[:3], "big")
-        return max(0, _HEADER_LENGTH + length - len(self.rest))
+        return min(most, max(0, _HEADER_LENGTH + length - len(self.rest)))
 
-    def _past_preface(self, data: bytes) -> bytes:
+    def _past_preface(self, data: bytes) -> int:
         length = min(len(self._awaited), len(data))
         if data[:length] != self._awaited[:length]:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "no HTTP/2 preface")
         self._awaited = self._awaited[length:]
-        return data[length:]
+        return length

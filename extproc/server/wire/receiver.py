@@ -9,7 +9,6 @@ from typing import ClassVar, Final
 from extproc.server.wire import frames
 from extproc.server.wire.errors import ConnectionFault, StreamFault
 from extproc.server.wire.events import (
-    DataReceived,
     Event,
     RequestReceived,
     StreamReset,
@@ -29,7 +28,6 @@ _ID_MASK: Final = frames.MAX_31_BITS
 _PRIORITY_LENGTH: Final = 5
 _MAX_CONTINUATIONS: Final = 32
 _END_STREAM: Final = frames.END_STREAM
-_PADDED: Final = frames.PADDED
 
 
 @dataclass(slots=True)
@@ -51,25 +49,24 @@ class Receiver:
         self._block: _Block | None = None
         self._is_first = True
 
-    def handle(self, view: memoryview, events: list[Event]) -> int:
-        """Section 4.1. Appends to `events` what frames make happen; how much of `view` was whole frames."""
-        start, end, handlers = 0, len(view), self._handlers
+    def handle(self, data: bytes, start: int, events: list[Event]) -> int:
+        """Section 4.1. Frames begin at `start`. Appends what they make happen; where the whole ones end."""
+        end, handlers = len(data), self._handlers
         while (begin := start + _HEADER_LENGTH) <= end:
-            length_and_kind, flags, stream_id = _read_header(view, start)
-            length, kind = length_and_kind >> 8, length_and_kind & 0xFF
-            if length > _MAX_LENGTH:
-                raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"a frame of {length} octets")
+            high, length, kind, flags, stream_id = _read_header(data, start)
+            if high or length > _MAX_LENGTH:
+                raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "a frame of over 16 KiB")
             if self._is_first:
                 self._check_first(kind, flags)
-            if begin + length > end:
+            if (following := begin + length) > end:
                 break
-            start, stream_id = begin + length, stream_id & _ID_MASK
+            start, stream_id = following, stream_id & _ID_MASK
             if self._block is not None:
                 _check_block(self._block, kind, stream_id)
             handle = handlers.get(kind)
             if handle is not None:  # types that are not known are ignored
                 try:
-                    handle(self, flags, stream_id, view[begin:start], events)
+                    handle(self, flags, stream_id, data[begin:start], events)
                 except StreamFault as fault:
                     self._state.refuse(stream_id, fault.code)
                     events.append(StreamReset(stream_id, fault.code))
@@ -81,14 +78,15 @@ class Receiver:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "no SETTINGS after the preface")
         self._is_first = False
 
-    def _on_data(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
+    def _on_data(self, flags: int, stream_id: int, payload: bytes, events: list[Event]) -> None:
         """Section 6.1."""
         state, flow_length = self._state, len(payload)
         state.received += flow_length
         if state.received >= state.step:
             state.open_window()
-        data = _unpadded(flags, payload) if flags & _PADDED else payload
-        end_stream = flags & _END_STREAM != 0
+        data, end_stream = payload, False
+        if flags:
+            data, end_stream = _unpadded(flags, payload), flags & _END_STREAM != 0
         if not (data or end_stream):
             state.count_cheap()
         stream = state.streams.get(stream_id)
@@ -96,9 +94,9 @@ class Receiver:
             state.pass_over(stream_id)
             return
         stream.take(flow_length, len(data), end_stream)
-        events.append(DataReceived(stream_id, data, flow_length, end_stream))
+        events.append((stream_id, data, flow_length, end_stream))
 
-    def _on_headers(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
+    def _on_headers(self, flags: int, stream_id: int, payload: bytes, events: list[Event]) -> None:
         """Section 6.2."""
         if stream_id % 2 == 0:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a client's streams have odd numbers")
@@ -106,11 +104,11 @@ class Receiver:
         block = _unpadded(flags, payload, priority)[priority:]
         end_stream = bool(flags & frames.END_STREAM)
         if flags & frames.END_HEADERS:
-            self._on_section(stream_id, bytes(block), events, end_stream=end_stream)
+            self._on_section(stream_id, block, events, end_stream=end_stream)
         else:
             self._block = _Block(stream_id, end_stream, bytearray(block))
 
-    def _on_continuation(self, flags: int, _id: int, payload: memoryview, events: list[Event]) -> None:
+    def _on_continuation(self, flags: int, _id: int, payload: bytes, events: list[Event]) -> None:
         """Section 6.10."""
         block = self._block
         if block is None:
@@ -152,13 +150,13 @@ class Receiver:
         if end_stream:
             stream.end()
 
-    def _on_priority(self, _flags: int, stream_id: int, payload: memoryview, _events: list[Event]) -> None:
+    def _on_priority(self, _flags: int, stream_id: int, payload: bytes, _events: list[Event]) -> None:
         """Section 6.3: deprecated, and of no effect."""
         if stream_id == 0:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "PRIORITY of the connection")
         _check_length(payload, _PRIORITY_LENGTH)  # for all (section 5.4.1): the stream may be idle
 
-    def _on_rst_stream(self, _flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
+    def _on_rst_stream(self, _flags: int, stream_id: int, payload: bytes, events: list[Event]) -> None:
         """Section 6.4."""
         _check_length(payload, 4)
         stream = self._state.streams.pop(stream_id, None)
@@ -170,7 +168,7 @@ class Receiver:
             self._state.count_cheap()
         events.append(StreamReset(stream_id, frames.WORD.unpack(payload)[0]))
 
-    def _on_settings(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
+    def _on_settings(self, flags: int, stream_id: int, payload: bytes, events: list[Event]) -> None:
         """Section 6.5."""
         _check_connection(stream_id)
         if flags & frames.ACK:
@@ -197,10 +195,10 @@ class Receiver:
             except StreamFault as fault:
                 raise ConnectionFault(fault.code, "INITIAL_WINDOW_SIZE") from fault
 
-    def _on_push_promise(self, _flags: int, _id: int, _payload: memoryview, _events: list[Event]) -> None:
+    def _on_push_promise(self, _flags: int, _id: int, _payload: bytes, _events: list[Event]) -> None:
         raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a client does not push")
 
-    def _on_ping(self, flags: int, stream_id: int, payload: memoryview, _events: list[Event]) -> None:
+    def _on_ping(self, flags: int, stream_id: int, payload: bytes, _events: list[Event]) -> None:
         """Section 6.7."""
         _check_connection(stream_id)
         _check_length(payload, 8)
@@ -208,15 +206,13 @@ class Receiver:
             self._state.count_cheap()
             self._state.sender.out.append(frames.frame(frames.PING, frames.ACK, 0, payload))
 
-    def _on_goaway(self, _flags: int, stream_id: int, payload: memoryview, _events: list[Event]) -> None:
+    def _on_goaway(self, _flags: int, stream_id: int, payload: bytes, _events: list[Event]) -> None:
         """Section 6.8: what is open goes on, and the peer hangs up."""
         _check_connection(stream_id)
         if len(payload) < 8:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "GOAWAY that is cut off")
 
-    def _on_window_update(
-        self, _flags: int, stream_id: int, payload: memoryview, events: list[Event]
-    ) -> None:
+    def _on_window_update(self, _flags: int, stream_id: int, payload: bytes, events: list[Event]) -> None:
         """Section 6.9."""
         _check_length(payload, 4)
         increment = frames.WORD.unpack(payload)[0] & frames.MAX_31_BITS
@@ -246,7 +242,7 @@ class Receiver:
         else:
             self._state.close(stream)
 
-    _handlers: ClassVar[Mapping[int, Callable[[Receiver, int, int, memoryview, list[Event]], None]]] = {
+    _handlers: ClassVar[Mapping[int, Callable[[Receiver, int, int, bytes, list[Event]], None]]] = {
         frames.DATA: _on_data,
         frames.HEADERS: _on_headers,
         frames.PRIORITY: _on_priority,
@@ -260,7 +256,7 @@ class Receiver:
     }
 
 
-def _unpadded(flags: int, payload: memoryview, fixed: int = 0) -> memoryview:
+def _unpadded(flags: int, payload: bytes, fixed: int = 0) -> bytes:
     """Section 6.1. `fixed`: octets that have to be there. Raises ConnectionFault."""
     has_length = 1 if flags & frames.PADDED else 0
     if len(payload) < has_length + fixed:
@@ -278,7 +274,7 @@ def _check_block(block: _Block, kind: int, stream_id: int) -> None:
         raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a frame amid a field block")
 
 
-def _check_length(payload: memoryview, length: int) -> None:
+def _check_length(payload: bytes, length: int) -> None:
     if len(payload) != length:
         raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"{len(payload)} octets where {length} are due")
 

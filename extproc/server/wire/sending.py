@@ -32,15 +32,14 @@ class Sender:
         stream.has_begun = True
         self.out.append(frames.frame(frames.HEADERS, frames.END_HEADERS, stream.id, block))
 
-    def data(self, stream: Stream, pieces: Sequence[Buffer]) -> bool:
-        """Some of a body, now or later: whether all of it is out."""
-        size = sum(map(len, pieces))
-        if not stream.unsent and size <= min(self.max_frame, stream.send_window, self._window):
-            self._frame(stream, size, pieces)
-            return True
-        stream.queue += pieces
-        stream.unsent += size
-        return self.send(stream)
+    def data(self, stream: Stream, pieces: Sequence[Buffer], size: int) -> bool:
+        """Some of a body, of `size` octets, now or later: whether all of it is out."""
+        if stream.unsent or size > self.max_frame or size > stream.send_window or size > self._window:
+            stream.queue += pieces
+            stream.unsent += size
+            return self.send(stream)
+        self._frame(stream, size, pieces)
+        return True
 
     def end(self, stream: Stream, trailers: bytes) -> bool:
         """The trailers of a response, behind all of its body: whether they are out."""
@@ -87,8 +86,7 @@ class Sender:
 
     def _frame(self, stream: Stream, size: int, pieces: Sequence[Buffer]) -> None:
         """DATA of `size` octets, which the windows allow."""
-        self.out.append(frames.header(size, frames.DATA, 0, stream.id))
-        self.out += pieces
+        self.out += (frames.header(size, frames.DATA, 0, stream.id), *pieces)
         self.unflushed += size
         self._window -= size
         stream.send_window -= size

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from extproc.envoy_api import Reply
 from extproc.errors import ExtprocError
-from extproc.message import Buffer
 from extproc.server.serving import CANCELLATION_S, Status
 from extproc.server.wire import grpc
 from extproc.server.wire.calls import Call, Calls
 from extproc.server.wire.connection import Connection, Limits
 from extproc.server.wire.events import (
     ConnectionEnded,
-    DataReceived,
     Event,
     RequestReceived,
     StreamReset,
@@ -32,21 +29,24 @@ class Timer(Protocol):
     def cancel(self) -> object: ...
 
 
-@dataclass(slots=True)
-class _Open:
-    """A call that is under way.
+class _Open(MessageReader):
+    """A call that is under way, and its messages.
 
     `held`: octets of the peer's window that are not acknowledged yet. `is_waiting`: replies wait for the peer
     to open a window. `has_ended`: it has sent all, and the call has not been told. `timer`: fails the call.
     """
 
-    call: Call
-    reader: MessageReader
-    held: int = 0
-    has_head: bool = False
-    is_waiting: bool = False
-    has_ended: bool = False
-    timer: Timer | None = None
+    __slots__ = ("call", "has_ended", "has_head", "held", "is_waiting", "stream_id", "timer")
+
+    def __init__(self, stream_id: int, call: Call) -> None:
+        super().__init__(call.limit)
+        self.stream_id = stream_id
+        self.call = call
+        self.held = 0
+        self.has_head = False
+        self.is_waiting = False
+        self.has_ended = False
+        self.timer: Timer | None = None
 
 
 class Session:
@@ -76,9 +76,8 @@ class Session:
     def receive(self, data: bytes, now: float) -> None:
         """What has come in."""
         for event in self._connection.receive(data, now):
-            if type(event) is DataReceived:
-                stream_id, octets, flow_length, end_stream = event
-                self._take_in(stream_id, octets, flow_length, end_stream)
+            if type(event) is tuple:
+                self._take_in(*event)
             else:
                 self._on(event, now)
 
@@ -88,8 +87,8 @@ class Session:
 
     def resume(self) -> None:
         self._is_paused = False
-        for stream_id, current in list(self._open.items()):
-            self._advance(stream_id, current)
+        for current in list(self._open.values()):
+            self._advance(current)
 
     def leave(self, *, final: bool) -> None:
         """See Connection.go_away."""
@@ -112,7 +111,7 @@ class Session:
             case WindowOpened(stream_id):
                 if (current := self._open.get(stream_id)) is not None:
                     current.is_waiting = False
-                    self._advance(stream_id, current)
+                    self._advance(current)
             case TrailersReceived(stream_id):
                 self._take_in(stream_id, b"", 0, True)
             case StreamReset(stream_id):
@@ -133,61 +132,60 @@ class Session:
         except CallError as error:
             self._fail(stream_id, error)
             return
-        self._open[stream_id] = _Open(call, MessageReader(call.limit))
+        self._open[stream_id] = _Open(stream_id, call)
         if head.timeout_s is not None:
             self._fail_after(head.timeout_s, stream_id, CallError(Status.DEADLINE_EXCEEDED, "grpc-timeout"))
         if end_stream:
             self._take_in(stream_id, b"", 0, True)
 
-    def _take_in(self, stream_id: int, data: Buffer, flow_length: int, end_stream: bool) -> None:
+    def _take_in(self, stream_id: int, data: bytes, flow_length: int, end_stream: bool) -> None:
         """DATA, or what ends it."""
         current = self._open.get(stream_id)
         if current is not None:
-            current.reader.receive(data)
+            current.receive(data)
             current.held += flow_length
             current.has_ended = end_stream
-            self._advance(stream_id, current)
+            self._advance(current)
 
-    def _advance(self, stream_id: int, current: _Open) -> None:
+    def _advance(self, current: _Open) -> None:
         """Deal with what has come, unless what is sent has to wait: then the peer's window stays closed."""
-        reader = current.reader
         try:
             while not (current.is_waiting or self._is_paused):
-                message = reader.next() if reader.data else None
+                message = current.next() if current.data else None
                 if message is None:
-                    self._dealt_with_all(stream_id, current)
+                    if current.has_ended or current.held >= _ACKNOWLEDGED:
+                        self._dealt_with_all(current)
                     break
                 if replies := current.call.receive(message):
-                    self._send(stream_id, current, replies)
-            if reader.data:
-                reader.keep()
+                    self._send(current, replies)
         except Exception as error:
-            self._fail(stream_id, self._calls.failure(error))
+            self._fail(current.stream_id, self._calls.failure(error))
 
-    def _dealt_with_all(self, stream_id: int, current: _Open) -> None:
+    def _dealt_with_all(self, current: _Open) -> None:
         if current.has_ended:
             current.has_ended = False
-            current.reader.end()
+            current.end()
             try:
                 if current.call.end():
-                    self._end(stream_id, Status.OK)
+                    self._end(current.stream_id, Status.OK)
             except ExtprocError as error:
-                self._fail_after(CANCELLATION_S, stream_id, error)
-        elif current.held >= _ACKNOWLEDGED:
-            self._connection.acknowledge(stream_id, current.held)
+                self._fail_after(CANCELLATION_S, current.stream_id, error)
+        else:
+            self._connection.acknowledge(current.stream_id, current.held)
             current.held = 0
 
-    def _send(self, stream_id: int, current: _Open, replies: Sequence[Reply]) -> None:
+    def _send(self, current: _Open, replies: Sequence[Reply]) -> None:
+        connection, stream_id = self._connection, current.stream_id
         if not current.has_head:
             current.has_head = True
-            self._connection.send_headers(stream_id, grpc.HEAD)
-        current.is_waiting = not self._connection.send_data(stream_id, grpc.messages(replies))
-        if self._connection.sender.unflushed > _UNFLUSHED:
+            connection.send_headers(stream_id, grpc.HEAD)
+        current.is_waiting = not connection.send_data(stream_id, *grpc.messages(replies))
+        if connection.sender.unflushed > _UNFLUSHED:
             self._flush()
 
     def _tell(self, stream_id: int, replies: Sequence[Reply]) -> None:
         if (current := self._open.get(stream_id)) is not None:
-            self._send(stream_id, current, replies)
+            self._send(current, replies)
             self._flush()
 
     def _fail_after(self, seconds: float, stream_id: int, error: ExtprocError) -> None:

@@ -166,6 +166,17 @@ def test_what_stands_there_already_is_not_set_again() -> None:
     assert list(change.remove_headers) == []
 
 
+def test_what_is_remembered_of_names_and_lengths_is_forgotten_and_found_anew() -> None:
+    """More of them than there is room for, twice, and names and values that are too long for it."""
+    fields = [(f"x-{n}", b"1") for n in range(600)] + [("x-" + "a" * n, bytes(9)) for n in (60, 70, 20_000)]
+    lengths = [[("x-a", bytes(n))] for n in (*range(600), 16_383, 16_384)]
+    for after in [fields, *lengths, fields, *lengths]:
+        change = ext_proc.HeaderMutation.FromString(mutation(Headers(), after))
+        assert change == mutation_of(after)
+        change = ext_proc.HeaderMutation.FromString(mutation(Headers(after), ()))
+        assert sorted(change.remove_headers) == sorted(name for name, _ in after)
+
+
 REQUEST = Request("PUT", "https", "shop.example.com", "/orders?q=1", Headers([("x-a", b"1")]), b"one pen")
 OUTER = Headers([(":method", b"POST"), (":scheme", b"https"), (":path", b"/_link"), ("x-b", b"1")])
 

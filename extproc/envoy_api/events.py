@@ -7,6 +7,7 @@ it. Protobuf would copy it at each of its levels.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Final
 
 from envoy.config.core.v3.base_pb2 import HeaderMap
@@ -34,20 +35,14 @@ _BODIES: Final[Mapping[bytes, type[RequestBody | ResponseBody]]] = {
     b"\x22": RequestBody,  # ProcessingRequest.request_body
     b"\x2a": ResponseBody,  # ProcessingRequest.response_body
 }
-_BODY: Final = b"\x0a"  # HttpBody.body
-_END_BY_REST: Final = {b"": False, b"\x10\x01": True}  # HttpBody.end_of_stream
+_BODY: Final = 0x0A  # HttpBody.body
+_END_OF_STREAM: Final = b"\x10\x01"  # HttpBody.end_of_stream, set
+_NAME_AND_VALUE: Final = attrgetter("key", "raw_value")  # of a HeaderValue
 
 
 def event(serialized: bytes) -> Event:
     """What a ProcessingRequest says has happened. Raises ProtocolError for one that says nothing."""
-    body = _body_alone(serialized)
-    if body is not None:
-        return body
-    try:
-        message = ProcessingRequest.FromString(serialized)
-    except DecodeError as error:
-        raise ProtocolError("expected a ProcessingRequest") from error
-    return _event(message)
+    return _body_alone(serialized) or _parsed(serialized)
 
 
 def _body_alone(serialized: bytes) -> RequestBody | ResponseBody | None:
@@ -60,28 +55,32 @@ def _body_alone(serialized: bytes) -> RequestBody | ResponseBody | None:
     if end != len(serialized):
         return None
     length = 0
-    if serialized[start : start + 1] == _BODY:
+    if start < end and serialized[start] == _BODY:
         length, start = read_varint(serialized, start + 1)
-    end_of_stream = _END_BY_REST.get(serialized[start + length :])
-    if end_of_stream is None or start + length > end:
+    stop = start + length
+    if stop != end and serialized[stop:] != _END_OF_STREAM:
         return None
-    return kind(memoryview(serialized)[start : start + length], end_of_stream)
+    return kind(memoryview(serialized)[start:stop], stop < end)
 
 
-def _event(message: ProcessingRequest) -> Event:
+def _parsed(serialized: bytes) -> Event:
+    try:
+        message = ProcessingRequest.FromString(serialized)
+    except DecodeError as error:
+        raise ProtocolError("expected a ProcessingRequest") from error
     match message.WhichOneof("request"):
         case "request_headers":
             phase = message.request_headers
             return RequestHeaders(_headers(phase.headers), _peer(message), phase.end_of_stream)
-        case "request_body":
-            return RequestBody(message.request_body.body, message.request_body.end_of_stream)
-        case "request_trailers":
-            return RequestTrailers(_headers(message.request_trailers.trailers))
         case "response_headers":
             phase = message.response_headers
             return ResponseHeaders(_headers(phase.headers), phase.end_of_stream)
+        case "request_body":
+            return RequestBody(message.request_body.body, message.request_body.end_of_stream)
         case "response_body":
             return ResponseBody(message.response_body.body, message.response_body.end_of_stream)
+        case "request_trailers":
+            return RequestTrailers(_headers(message.request_trailers.trailers))
         case "response_trailers":
             return ResponseTrailers(_headers(message.response_trailers.trailers))
     raise ProtocolError("expected headers, a body or trailers")
@@ -89,13 +88,12 @@ def _event(message: ProcessingRequest) -> Event:
 
 def _headers(fields: HeaderMap) -> Headers:
     # Envoy fills raw_value; value is for filters of old. Its names are in lower case.
-    return Headers.of([(header.key, header.raw_value) for header in fields.headers])
+    return Headers.of(map(_NAME_AND_VALUE, fields.headers[:]))
 
 
 def _peer(message: ProcessingRequest) -> str:
     """The address in `source.address`, without its port."""
-    attributes = message.attributes.get(_ATTRIBUTES)
-    peer = None if attributes is None else attributes.fields.get(_PEER)
+    peer = message.attributes[_ATTRIBUTES].fields.get(_PEER)
     if peer is None:
         raise ProtocolError("expected the attribute source.address: mend the filter's request_attributes")
     address: str = peer.string_value

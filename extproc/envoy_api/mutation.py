@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from typing import Final
 
 from extproc.envoy_api.protobuf import delimited
@@ -19,14 +18,8 @@ _APPEND: Final = b"\x12\x02\x08\x01"
 _KEY: Final = b"\x0a"  # HeaderValue.key
 _RAW_VALUE: Final = b"\x1a"  # HeaderValue.raw_value
 _UNSURE: Final = "content-length"  # Envoy's own business, where it has a body
-# Fields that have few values, none of them a secret: how they are written is remembered.
-_REMEMBERED: Final = frozenset(
-    {
-        *(":method", ":scheme", ":authority", ":status", "cache-control", "vary", "x-link-opened"),
-        *("access-control-allow-origin", "access-control-allow-credentials", "content-type"),
-        *("access-control-expose-headers", "x-forwarded-proto", "accept", "accept-encoding"),
-    }
-)
+_MOST: Final = 128  # of what is remembered: names, which may be a client's, and lengths of a name's values
+_LONGEST: Final = 64  # octets of a name that is remembered
 
 
 def mutation(before: Headers, after: Sequence[Field]) -> bytes:
@@ -34,23 +27,27 @@ def mutation(before: Headers, after: Sequence[Field]) -> bytes:
 
     The first value of a name overwrites what stands there, or lets it stand, and the rest join it.
     """
-    held, first, rest = _single(before), dict(after), []
+    held, first = _single(before), dict(after)
+    joining: Iterable[Field] = ()
     if len(first) < len(after):
         first.update(reversed(after))
-        rest = list(_repeated(after))
-    pieces = [
-        (_remembered_set if name in _REMEMBERED else _set)(name, value, _OVERWRITE)
-        for name, value in first.items()
-        if held.get(name) != value
-    ]
-    pieces += [_set(name, value, _APPEND) for name, value in rest]
-    pieces += [_remove(name) for name in held if name not in first and name[0] != ":"]
+        joining = _repeated(after)
+    pieces = []
+    for name, value in first.items():
+        if held.pop(name, None) != value:
+            pieces.append(_names[name][len(value)])
+            pieces.append(value)
+    for name, value in joining:
+        pieces += _names[name].opening(len(value), _APPEND), value
+    for name in held:
+        if name[0] != ":":
+            pieces.append(_names[name].removed)
     return b"".join(pieces)
 
 
 def _single(fields: Headers) -> dict[str, bytes | None]:
     """The value of each name; None where it has several, or may no longer be what Envoy has said."""
-    found: dict[str, bytes | None] = dict(fields.fields)
+    found: dict[str, bytes | None] = dict(fields.first or fields.fields)
     if len(found) < len(fields.fields):
         found.update(dict.fromkeys([name for name, _ in _repeated(fields.fields)]))
     if _UNSURE in found:
@@ -67,20 +64,35 @@ def _repeated(fields: Iterable[Field]) -> Iterator[Field]:
         seen.add(name)
 
 
-def _set(name: str, value: bytes, append: bytes) -> bytes:
-    header = _key(name) + _RAW_VALUE + varint(len(value)) + value
-    option = _HEADER + varint(len(header)) + header + append
-    return _SET + varint(len(option)) + option
+class _Name(dict[int, bytes]):
+    """How fields of a name are written: by the length of a value, what stands before one that overwrites."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._key = delimited(_KEY, name.encode())
+        self.removed = delimited(_REMOVE, name.encode())
+
+    def __missing__(self, length: int) -> bytes:
+        if len(self) == _MOST:
+            self.clear()
+        opening = self[length] = self.opening(length, _OVERWRITE)
+        return opening
+
+    def opening(self, length: int, append: bytes) -> bytes:
+        """A field that is set, up to its value, which ends it."""
+        header = self._key + _RAW_VALUE + varint(length)
+        option = append + _HEADER + varint(len(header) + length) + header
+        return _SET + varint(len(option) + length) + option
 
 
-_remembered_set: Final = lru_cache(maxsize=128)(_set)
+class _Names(dict[str, _Name]):
+    def __missing__(self, name: str) -> _Name:
+        found = _Name(name)
+        if len(name) <= _LONGEST:
+            if len(self) == _MOST:
+                self.clear()
+            self[name] = found
+        return found
 
 
-@lru_cache(maxsize=128)
-def _key(name: str) -> bytes:
-    return delimited(_KEY, name.encode())
-
-
-@lru_cache(maxsize=128)
-def _remove(name: str) -> bytes:
-    return delimited(_REMOVE, name.encode())
+_names: Final = _Names()

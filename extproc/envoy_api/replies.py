@@ -1,7 +1,7 @@
 """What Envoy is told: an action as a ProcessingResponse.
 
 Field names in comments are those of external_processor.proto and base.proto. protobuf lets fields come in any
-order (its encoding's "Field Order"): the body is last, so that nothing but metadata follows it.
+order (its encoding's "Field Order"): a body is last, and a piece of its own, as it is.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final
 from envoy.service.ext_proc.v3.external_processor_pb2 import ProcessingResponse
 
 from extproc.envoy_api.mutation import mutation
-from extproc.envoy_api.protobuf import delimited, enclosing
+from extproc.envoy_api.protobuf import Heads, delimited
 from extproc.exchange.actions import (
     Action,
     Answer,
@@ -27,7 +27,7 @@ from extproc.exchange.actions import (
     RespondBody,
 )
 from extproc.link.messages import varint
-from extproc.message import NO_FIELDS, Buffer, Field, Request, Response
+from extproc.message import NO_FIELDS, Buffer, Field, Headers, Request
 
 NAMESPACE: Final = "extproc.link"
 Reply = tuple[Buffer, ...]  # a serialized ProcessingResponse, in pieces
@@ -48,7 +48,7 @@ _CLEAR_ROUTE_CACHE: Final = b"\x28\x01"  # CommonResponse.clear_route_cache
 _WHOLE: Final = b"\x0a"  # BodyMutation.body
 _STREAMED: Final = b"\x1a"  # BodyMutation.streamed_response
 _PIECE: Final = b"\x0a"  # StreamedBodyResponse.body
-_ENDS_STREAM: Final = b"\x10\x01"  # StreamedBodyResponse.end_of_stream
+_LAST_PIECE: Final = b"\x10\x01" + _PIECE  # StreamedBodyResponse.end_of_stream, set, and body
 _HTTP_STATUS: Final = b"\x0a"  # ImmediateResponse.status
 _CODE: Final = b"\x08"  # HttpStatus.code
 _HEADERS: Final = b"\x12"  # ImmediateResponse.headers
@@ -56,6 +56,18 @@ _ANSWER_BODY: Final = b"\x1a"  # ImmediateResponse.body
 _DETAILS: Final = b"\x2a"  # ImmediateResponse.details
 
 _GO_ON: Final[Reply] = (_REQUEST_HEADERS + b"\x00",)  # an empty HeadersResponse
+_IN_HEADERS_MUTATION: Final = Heads(_MUTATION)
+_IN_BODY: Final = Heads(_WHOLE, _BODY_MUTATION)
+_IN_REQUEST_HEADERS: Final = Heads(_RESPONSE, _REQUEST_HEADERS)
+_IN_REQUEST_BODY: Final = Heads(_RESPONSE, _REQUEST_BODY)
+_IN_RESPONSE_HEADERS: Final = Heads(_RESPONSE, _RESPONSE_HEADERS)
+_IN_REQUEST_PIECE, _IN_RESPONSE_PIECE = (  # by whether it ends the stream
+    {
+        False: Heads(_PIECE, _STREAMED, _BODY_MUTATION, _RESPONSE, phase),
+        True: Heads(_LAST_PIECE, _STREAMED, _BODY_MUTATION, _RESPONSE, phase),
+    }
+    for phase in (_REQUEST_BODY, _RESPONSE_BODY)
+)
 
 
 def reply(action: Action) -> Reply:
@@ -66,50 +78,49 @@ def reply(action: Action) -> Reply:
 def _forward(action: Forward) -> Reply:
     request = action.request
     fields = mutation(action.before, [*_request_line(request), *request.headers.fields])
-    common = delimited(_MUTATION, fields) + _CLEAR_ROUTE_CACHE
-    metadata = _metadata(action.metadata)
+    common = _CLEAR_ROUTE_CACHE + _IN_HEADERS_MUTATION[len(fields)] + fields
     if action.streamed:
-        return enclosing((_RESPONSE, _REQUEST_HEADERS), common), metadata
-    return _with_body(_REQUEST_BODY, common, request.body, metadata)
+        return (_metadata(**action.metadata) + _IN_REQUEST_HEADERS[len(common)] + common,)
+    return _with_body(_IN_REQUEST_BODY, common, request.body, action.metadata)
 
 
 def _respond(action: Respond) -> Reply:
     response = action.response
-    fields = mutation(action.before, [_status(response), *response.headers.fields])
-    common, metadata = delimited(_MUTATION, fields), _metadata(action.metadata)
+    fields = mutation(action.before, [(":status", b"%d" % response.status), *response.headers.fields])
+    common = _IN_HEADERS_MUTATION[len(fields)] + fields
     if action.alone:
-        return _with_body(_RESPONSE_HEADERS, common + _CONTINUE_AND_REPLACE, response.body, metadata)
-    return enclosing((_RESPONSE, _RESPONSE_HEADERS), common), metadata
+        common += _CONTINUE_AND_REPLACE
+        return _with_body(_IN_RESPONSE_HEADERS, common, response.body, action.metadata)
+    return (_metadata(**action.metadata) + _IN_RESPONSE_HEADERS[len(common)] + common,)
 
 
-def _with_body(phase: bytes, common: bytes, body: bytes, metadata: bytes) -> Reply:
+def _with_body(phase: Heads, common: bytes, body: bytes, metadata: Metadata) -> Reply:
     """A CommonResponse with a whole body in the place of the one that was."""
-    inside = enclosing((_WHOLE, _BODY_MUTATION), b"", len(body))
-    return enclosing((_RESPONSE, phase), common + inside, len(body)), body, metadata
+    size = len(body)
+    common += _IN_BODY[size]
+    return _metadata(**metadata) + phase[len(common) + size] + common, body
 
 
 def _forward_body(action: ForwardBody) -> Reply:
-    return _piece(_REQUEST_BODY, action.data, action.end_of_stream)
+    data = action.data
+    return _IN_REQUEST_PIECE[action.end_of_stream][len(data)], data
 
 
 def _respond_body(action: RespondBody) -> Reply:
-    return _piece(_RESPONSE_BODY, action.data, action.end_of_stream, _metadata(action.metadata))
-
-
-def _piece(phase: bytes, data: Buffer, end_of_stream: bool, metadata: bytes = b"") -> Reply:
-    """A StreamedBodyResponse."""
-    end = _ENDS_STREAM if end_of_stream else b""
-    start = enclosing((_PIECE,), b"", len(data))
-    tags = (_STREAMED, _BODY_MUTATION, _RESPONSE, phase)
-    return enclosing(tags, start, len(data) + len(end)), data, end + metadata
+    data = action.data
+    return _metadata(**action.metadata) + _IN_RESPONSE_PIECE[action.end_of_stream][len(data)], data
 
 
 def _drop_request_trailers(action: DropRequestTrailers) -> Reply:
-    return (enclosing((_TRAILERS_MUTATION, _REQUEST_TRAILERS), mutation(action.trailers, ())),)
+    return _drop(_REQUEST_TRAILERS, action.trailers)
 
 
 def _drop_response_trailers(action: DropResponseTrailers) -> Reply:
-    return (enclosing((_TRAILERS_MUTATION, _RESPONSE_TRAILERS), mutation(action.trailers, ())),)
+    return _drop(_RESPONSE_TRAILERS, action.trailers)
+
+
+def _drop(phase: bytes, trailers: Headers) -> Reply:
+    return (delimited(phase, delimited(_TRAILERS_MUTATION, mutation(trailers, ()))),)
 
 
 def _request_line(request: Request) -> tuple[Field, ...]:
@@ -121,20 +132,12 @@ def _request_line(request: Request) -> tuple[Field, ...]:
     )
 
 
-def _status(response: Response) -> Field:
-    return ":status", b"%d" % response.status
-
-
-def _metadata(metadata: Metadata) -> bytes:
-    """ProcessingResponse.dynamic_metadata."""
-    return _serialized(tuple(metadata.items())) if metadata else b""
-
-
 @lru_cache(maxsize=256)
-def _serialized(metadata: tuple[tuple[str, str], ...]) -> bytes:
-    """It is the same for all exchanges of a kind."""
+def _metadata(**fields: str) -> bytes:
+    """ProcessingResponse.dynamic_metadata: the same for all exchanges of a kind."""
     response = ProcessingResponse()
-    response.dynamic_metadata.update({NAMESPACE: dict(metadata)})
+    if fields:
+        response.dynamic_metadata.update({NAMESPACE: fields})
     serialized: bytes = response.SerializeToString()
     return serialized
 
@@ -150,7 +153,7 @@ def _answer(action: Answer) -> Reply:
             delimited(_DETAILS, details.encode()),
         )
     )
-    return delimited(_IMMEDIATE, immediate), _metadata(action.metadata)
+    return (_metadata(**action.metadata) + delimited(_IMMEDIATE, immediate),)
 
 
 _WRITERS: Final[Mapping[type, Callable[[Any], Reply]]] = {

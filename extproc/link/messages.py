@@ -42,11 +42,17 @@ varint: Final[Callable[[int], bytes]] = _Varints().__getitem__
 
 def read_varint(data: bytes, start: int) -> tuple[int, int]:
     """The number at `start`, and where what follows it begins; past the end of what breaks off."""
-    octets = data[start : start + _LONGEST_VARINT]
-    if len(octets) > 1 and octets[1] < 0x80 <= octets[0]:  # most lengths are of two octets
-        return octets[0] & 0x7F | octets[1] << 7, start + 2
+    try:
+        low = data[start]
+        if low < 0x80:
+            return low, start + 1
+        high = data[start + 1]
+        if high < 0x80:  # most lengths are of two octets
+            return low & 0x7F | high << 7, start + 2
+    except IndexError:
+        return 0, len(data) + 1
     value = shift = 0
-    for place, octet in enumerate(octets, start + 1):
+    for place, octet in enumerate(data[start : start + _LONGEST_VARINT], start + 1):
         value |= (octet & 0x7F) << shift
         if octet < 0x80:
             return value, place

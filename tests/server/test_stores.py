@@ -124,20 +124,6 @@ def test_the_map_holds_what_capacity_promises(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_map_that_is_full_refuses(tmp_path: Path) -> None:
-    """What only a foreign hand can bring about: a reader that pins every page there is."""
-    store = LmdbStore(tmp_path / "replay", 4, NOW)
-    reader = store._env.begin()
-    try:
-        verdicts = [store.check(number(n), NOW + n * KEEP_MS) for n in range(2_000)]
-    finally:
-        reader.abort()
-    assert verdicts[0] is Verdict.FRESH
-    assert verdicts[-1] is Verdict.UNAVAILABLE
-    assert store.check(number(9_999), NOW + 2_000 * KEEP_MS) is Verdict.FRESH  # and recovers
-    store.close()
-
-
 OPEN = """
 import itertools, json, sys
 from pathlib import Path
@@ -174,6 +160,55 @@ def test_of_four_processes_one_gets_each_id(tmp_path: Path) -> None:
     assert len({line(of=offering) for offering in processes}) == 1
     outputs = [json.loads(offering.communicate("go\n")[0]) for offering in processes]
     assert [Counter(column) for column in zip(*outputs, strict=True)] == 2_000 * [{"FRESH": 1, "SEEN": 3}]
+
+
+def test_what_another_process_adds_takes_up_room(tmp_path: Path) -> None:
+    store = LmdbStore(tmp_path / "replay", 2_001, NOW)
+    assert store.check(os.urandom(16), NOW) is Verdict.FRESH  # and there is room for 2,000 more
+    offering = process(OFFER, tmp_path / "replay", NOW)
+    line(of=offering)
+    offering.communicate("go\n")
+    assert store.check(os.urandom(16), NOW) is Verdict.UNAVAILABLE
+    assert not store.can_tell(NOW)
+    store.close()
+
+
+PIN = """
+import sys, lmdb
+reader = lmdb.open(sys.argv[1], subdir=False, max_dbs=3).begin()
+print(reader.id(), flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_a_file_that_can_grow_no_further_refuses(tmp_path: Path) -> None:
+    """What only a foreign hand can bring about: a reader that pins every page there is."""
+    store = LmdbStore(tmp_path / "replay", 4, NOW)
+    (file,) = (tmp_path / "replay").glob("*.mdb")
+    command = [sys.executable, "-c", PIN, str(file)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as pinning:
+        assert line(of=pinning)
+        verdicts = [store.check(number(n), NOW + n * KEEP_MS) for n in range(2_000)]
+        pinning.communicate("go\n")
+    assert verdicts[0] is Verdict.FRESH
+    assert verdicts[-1] is Verdict.UNAVAILABLE
+    assert store.check(number(9_999), NOW + 2_000 * KEEP_MS) is Verdict.FRESH  # and recovers
+    store.close()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_it_grows_with_what_it_holds(tmp_path: Path, workers: int) -> None:
+    """From 1 MiB, by blocks that it has before it writes into them, whichever worker is the first to."""
+    script = OFFER.replace("2_000", "40_000")
+    processes = [process(script, tmp_path / "replay", NOW) for _ in range(workers)]
+    for offering in processes:
+        line(of=offering)
+    outputs = [json.loads(offering.communicate("go\n")[0]) for offering in processes]
+    expected = {"FRESH": 1, "SEEN": workers - 1} if workers > 1 else {"FRESH": 1}
+    assert [Counter(column) for column in zip(*outputs, strict=True)] == 40_000 * [expected]
+    (file,) = (tmp_path / "replay").glob("*.mdb")
+    assert file.stat().st_size in {2**22, 2**23}
+    assert file.stat().st_blocks * 512 >= file.stat().st_size
 
 
 def test_a_killed_process_loses_and_blocks_nothing(tmp_path: Path) -> None:
@@ -237,7 +272,7 @@ def test_a_broken_store_is_unavailable(tmp_path: Path) -> None:
     store = LmdbStore(tmp_path / "replay", 10, NOW)
     store.close()
     with pytest.raises(lmdb.Error):
-        store._env.begin()
+        store._file.environment.begin()
     assert store.check(number(1), NOW) is Verdict.UNAVAILABLE
 
 
@@ -245,10 +280,11 @@ def test_a_store_whose_file_was_removed_tells_nothing_more(tmp_path: Path) -> No
     store = LmdbStore(tmp_path / "replay", 10, NOW)
     assert store.check(number(1), NOW) is Verdict.FRESH
     shutil.rmtree(tmp_path / "replay")
-    assert store.check(number(2), NOW) is Verdict.UNAVAILABLE
-    assert not store.can_tell(NOW)
+    later = NOW + 1000  # a new one can tell nothing before it is 30 s old
+    assert store.check(number(2), later) is Verdict.UNAVAILABLE
+    assert not store.can_tell(later)
     new = LmdbStore(tmp_path / "replay", 10, NOW + 1)
-    assert new.check(number(2), NOW + 2) is Verdict.FRESH
-    assert store.check(number(2), NOW + 2) is Verdict.UNAVAILABLE
+    assert new.check(number(2), later) is Verdict.FRESH
+    assert store.check(number(2), later) is Verdict.UNAVAILABLE
     store.close()
     new.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar, dataclass_transform, final
 
@@ -24,22 +24,25 @@ Field = tuple[str, bytes]
 class Headers:
     """Ordered, immutable HTTP fields: lower-case names, values as bytes, repeats kept.
 
-    `fields` are all of them, `first` the first value of each name, once one was asked for. Its repr shows
-    names only, since a value may be a cookie or a token.
+    `fields` are all of them, `first` the first value of each name. Its repr shows names only, since a value
+    may be a cookie or a token.
     """
 
     __slots__ = ("fields", "first")
 
+    fields: tuple[Field, ...]
+    first: Mapping[str, bytes]
+
     def __init__(self, fields: Iterable[Field] = ()) -> None:
-        self.fields: tuple[Field, ...] = tuple([(name.lower(), value) for name, value in fields])
-        self.first: dict[str, bytes] | None = None
+        self.fields = tuple([(name.lower(), value) for name, value in fields])
+        self.first = dict(reversed(self.fields))
 
     @classmethod
     def of(cls, fields: Iterable[Field]) -> Headers:
         """Of fields whose names are in lower case already: those of HTTP/2 are, and those of a Headers."""
         headers = cls.__new__(cls)
-        headers.fields = tuple(fields)
-        headers.first = None
+        headers.fields = fields = tuple(fields)
+        headers.first = dict(reversed(fields))
         return headers
 
     def __iter__(self) -> Iterator[Field]:
@@ -49,7 +52,7 @@ class Headers:
         return len(self.fields)
 
     def __contains__(self, name: object) -> bool:
-        return name in (self.first or self._by_name())
+        return name in self.first
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Headers) and self.fields == other.fields
@@ -62,7 +65,7 @@ class Headers:
 
     def get(self, name: str) -> bytes | None:
         """The first value of `name`, or None."""
-        return (self.first or self._by_name()).get(name)
+        return self.first.get(name)
 
     def get_all(self, name: str) -> list[bytes]:
         """Every value of `name`, in order."""
@@ -71,17 +74,13 @@ class Headers:
     @property
     def content_length(self) -> int | None:
         """RFC 9110, 8.6. None for none, and for what is no length."""
-        return content_length(self.get("content-length") or b"")
+        value = self.first.get("content-length")
+        return None if value is None else content_length(value)
 
     def text(self, name: str) -> str | None:
         """The first value of `name` as Latin-1 text (RFC 9110, 5.5), or None."""
-        value = self.get(name)
+        value = self.first.get(name)
         return None if value is None else value.decode("latin-1")
-
-    def _by_name(self) -> dict[str, bytes]:
-        """The first value of each name."""
-        self.first = dict(reversed(self.fields))
-        return self.first
 
     def without(self, *names: str) -> Headers:
         return Headers.of([pair for pair in self.fields if pair[0] not in names])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from extproc.errors import PROBLEM_MEDIA_TYPE, STATUS, Code, problem_body
@@ -30,12 +30,12 @@ def unsealed(gateway: Gateway, outer: Headers, status: int) -> Response:
     return Response(status, _outside(gateway, outer, PROBLEM_MEDIA_TYPE), _STATUS_ALONE)
 
 
-def sealed(gateway: Gateway, outer: Headers, body: bytes, set_cookie: Iterable[bytes] = ()) -> Response:
+def sealed(gateway: Gateway, outer: Headers, body: bytes, set_cookie: Sequence[bytes] = ()) -> Response:
     """A sealed response: outer status 200, whatever the upstream said."""
     return Response(200, _outside(gateway, outer, MEDIA_WHOLE, set_cookie), body)
 
 
-def stream(gateway: Gateway, outer: Headers, set_cookie: Iterable[bytes]) -> Response:
+def stream(gateway: Gateway, outer: Headers, set_cookie: Sequence[bytes]) -> Response:
     """The outside of a sealed stream; its body follows."""
     return Response(200, _outside(gateway, outer, MEDIA_STREAM, set_cookie))
 
@@ -66,13 +66,9 @@ def _empty(gateway: Gateway, outer: Headers) -> Headers:
     return _outside(gateway, outer, "").without("content-type")
 
 
-def _outside(gateway: Gateway, outer: Headers, media_type: str, set_cookie: Iterable[bytes] = ()) -> Headers:
-    return headers.outer_response(
-        media_type,
-        cors=cors.answer_headers(gateway.cors, outer.text("origin")),
-        cookies=set_cookie,
-        request_id=outer.get("x-request-id"),
-    )
+def _outside(gateway: Gateway, outer: Headers, media_type: str, set_cookie: Sequence[bytes] = ()) -> Headers:
+    granted = cors.answer_headers(gateway.cors, outer.text("origin"))
+    return headers.outer_response(media_type, granted, set_cookie, outer.first.get("x-request-id"))
 
 
 def _allowed(gateway: Gateway, outer: Headers) -> bytes:

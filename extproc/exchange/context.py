@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -14,35 +13,35 @@ from extproc.exchange.gateway import Gateway
 from extproc.link.envelope import NONCE_LENGTH, OpenedRequest, ResponseSealer
 from extproc.link.pb import privatelink_pb2 as pb
 from extproc.link.streams import StreamWriter
-from extproc.message import NO_FIELDS, Headers, Request, Response
+from extproc.message import NO_FIELDS, Request, Response
 
 _MAX_CLIENT_TEXT: Final = 64
+_CLAIMS: Final = ("key_id", "sdk", "platform", "app")
 
 Random = Callable[[int], bytes]
 
 
-@dataclass(slots=True)
 class Context:
     """One exchange: what came from outside, what opened, and where it went."""
 
-    gateway: Gateway
-    random: Random
-    has_room: Callable[[], bool]  # for one more streamed exchange
-    outer: Headers = NO_FIELDS
-    peer: str = ""
+    outer = NO_FIELDS
+    peer = ""
     opened: OpenedRequest | None = None
     forwarded: Request | None = None  # the inner request, as it was sealed: it is valid, and crosses
-    is_streamed: bool = False  # one of its halves is
-    is_responding: bool = False  # the outer response has begun: its status is out
-    claims: Metadata = field(default_factory=dict)  # by the client, on itself and the key
+    is_streamed = False  # one of its halves is
+    is_responding = False  # the outer response has begun: its status is out
+    claims: tuple[str, ...] = ()  # by the client, on the key and itself: by _CLAIMS
+
+    def __init__(self, gateway: Gateway, random: Random, has_room: Callable[[], bool]) -> None:
+        self.gateway = gateway
+        self.random = random
+        self.has_room = has_room  # for one more streamed exchange
 
     def open(self, opened: OpenedRequest) -> None:
         """A request has opened, with what its client says of itself."""
         self.opened = opened
-        client = opened.inner.client
-        told = ("sdk", client.sdk), ("platform", client.platform), ("app", client.app)
-        shown = {name: _printable(claim[:_MAX_CLIENT_TEXT]) for name, claim in told if claim}
-        self.claims = {"key_id": opened.key_id.hex(), **shown}
+        client, most = opened.inner.client, _MAX_CLIENT_TEXT
+        self.claims = opened.key_id.hex(), client.sdk[:most], client.platform[:most], client.app[:most]
 
     def take_room(self) -> bool:
         """Count this exchange as a streamed one, if there is room for it."""
@@ -90,15 +89,20 @@ class Context:
 
     def metadata(self, outcome: str, status: int = 0, fault: Code | None = None) -> Metadata:
         """What Envoy's logs and later filters learn of the exchange, in the namespace `extproc.link`."""
-        about = {"outcome": outcome}
-        if status:
-            about["status"] = str(status)
-        if fault is not None:
-            about["fault"] = fault
-        return {**about, **self.claims}
+        return _metadata(outcome, status, fault, self.claims)
 
 
 @lru_cache(maxsize=256)
+def _metadata(outcome: str, status: int, fault: Code | None, claims: tuple[str, ...]) -> Metadata:
+    """It is the same for all exchanges of a kind."""
+    told = {"outcome": outcome}
+    if status:
+        told["status"] = str(status)
+    if fault is not None:
+        told["fault"] = fault
+    return told | {name: _printable(claim) for name, claim in zip(_CLAIMS, claims, strict=False) if claim}
+
+
 def _printable(claim: str) -> str:
     """What a client says of itself, fit for a log line."""
     return "".join(char if char.isprintable() else "?" for char in claim)

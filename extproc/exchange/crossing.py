@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Final
 
 from extproc.errors import Code, LinkError
@@ -10,17 +11,16 @@ from extproc.exchange.gateway import Gateway
 from extproc.link.envelope import OpenedRequest
 from extproc.link.validation import validate_request
 from extproc.message import Headers, Request, authority_host
-from extproc.policy import cookies, cors, forwarded, headers
+from extproc.policy import cookies, cors, headers
 
 OPENED_MARK: Final = "x-link-opened"
 _MAX_SHOWN: Final = 200
 _MAX_FIELD_BYTES: Final = 88 * 1024  # below what Envoy takes of a request, cookies and the line with them
 
 
-def check_origin(context: Context) -> None:
+def check_origin(gateway: Gateway, origin: str) -> None:
     """Raises LinkError(ORIGIN) for a page that may not use the link."""
-    origin = context.outer.text("origin")
-    if origin is not None and not cors.is_allowed(context.gateway.cors, origin):
+    if not cors.is_allowed(gateway.cors, origin):
         raise LinkError(Code.ORIGIN, f"origin {_shown(origin)} is not allowed")
 
 
@@ -32,10 +32,13 @@ def inner_request(context: Context, opened: OpenedRequest, now: int, *, streamed
     """
     request = validate_request(opened.inner, context.gateway.rules, streamed=streamed)
     carried = headers.carry_over(context.outer, request.headers)
-    _check_permitted(context.gateway, request, carried.text("origin"))
-    carried = _with_cookies(context, request, carried, now)
-    fields = forwarded.rewrite(headers.to_upstream(carried), context.peer, request.scheme)
-    if sum([len(name) + len(value) for name, value in fields]) > _MAX_FIELD_BYTES:
+    if (origin := carried.text("origin")) is not None:
+        _check_permitted(context.gateway, request, origin)
+    if "cookie" in carried.first or "cookie" in context.outer.first:
+        jar = cookie_context(context, request, now)
+        carried = cookies.incoming(context.gateway.cookies, jar, outer=context.outer, inner=carried)
+    fields = headers.to_upstream(carried, context.peer, request.scheme)
+    if sum(map(len, chain.from_iterable(fields))) > _MAX_FIELD_BYTES:  # names and values
         raise LinkError(Code.BAD_REQUEST, "more headers than the upstream may be sent, with its cookies")
     length = int(request.headers.get("content-length") or 0) if streamed else len(request.body)
     if length or not streamed:
@@ -51,17 +54,9 @@ def _shown(text: str) -> str:
     return ascii(text[:_MAX_SHOWN])
 
 
-def _check_permitted(gateway: Gateway, request: Request, origin: str | None) -> None:
-    if origin is None or (cors.is_allowed(gateway.cors, origin) and gateway.permits(request, origin)):
-        return
-    raise LinkError(Code.NOT_PERMITTED, f"origin {_shown(origin)} is not allowed on this route")
-
-
-def _with_cookies(context: Context, request: Request, carried: Headers, now: int) -> Headers:
-    if "cookie" not in carried and "cookie" not in context.outer:
-        return carried
-    jar = cookie_context(context, request, now)
-    return cookies.incoming(context.gateway.cookies, jar, outer=context.outer, inner=carried)
+def _check_permitted(gateway: Gateway, request: Request, origin: str) -> None:
+    if not (cors.is_allowed(gateway.cors, origin) and gateway.permits(request, origin)):
+        raise LinkError(Code.NOT_PERMITTED, f"origin {_shown(origin)} is not allowed on this route")
 
 
 def cookie_context(context: Context, request: Request, now: int) -> cookies.CookieContext:

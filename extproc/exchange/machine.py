@@ -1,59 +1,56 @@
-"""A half of an exchange, driven by a table from (state, event) to a transition."""
+"""What a half of an exchange is: a table from (state, event) to a transition, and where it stands."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import ClassVar, final
 
 from extproc.errors import ExtprocError, LinkError
 from extproc.exchange.actions import Action
+from extproc.exchange.context import Context
 from extproc.exchange.events import Event
 
 
-class State(Enum):
-    """A state of a half."""
+@final
+class State:
+    """A state of a half. Not an Enum, a member of which is looked up anew each time that it is named."""
 
-    __hash__ = object.__hash__  # its members are single; Enum's own hash is a call of a Python function
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self.name = name
 
 
-StateT = TypeVar("StateT", bound=State)
+class States:
+    """Those that both halves have."""
+
+    START = State()
+    ANSWERED = State()
+
+
+Step = tuple[State, list[Action]]
 
 
 class ProtocolError(ExtprocError):
     """Envoy sent what it may not send now: the exchange ends with an error."""
 
 
-@dataclass(frozen=True)
-class Transition(Generic[StateT]):
+@dataclass(frozen=True, slots=True)
+class Transition:
     """What handles an event, and the states that it may lead to."""
 
-    handle: Callable[..., tuple[StateT, list[Action]]]
-    leads_to: tuple[StateT, ...]
+    handle: Callable[..., Step]
+    leads_to: tuple[State, ...]
 
 
-class Half(ABC, Generic[StateT]):
-    """Runs the table of a subclass. A LinkError on the way becomes the answer, and ends the half."""
+class Half:
+    """Its subclasses handle events: state and actions that one leads to. What raises LinkError is refused."""
 
-    table: ClassVar[Mapping[tuple[State, type], Transition[Any]]]
-    state: StateT
+    table: ClassVar[Mapping[tuple[State, type[Event]], Transition]]
 
-    def receive(self, event: Event, now_ms: int) -> list[Action]:
-        """The actions that `event` leads to. Raises ProtocolError for one that has no place in the table."""
-        transition = self.table.get((self.state, type(event)))
-        if transition is None:
-            raise ProtocolError(f"{type(event).__name__} while {self.state.name}")
-        try:
-            state, actions = transition.handle(self, event, now_ms)
-        except LinkError as error:
-            state, actions = self.refuse(error, now_ms)
-        if state not in transition.leads_to:
-            raise AssertionError(f"{self.state.name} must not lead to {state.name}")
-        self.state = state
-        return actions
+    def __init__(self, context: Context) -> None:
+        self.state = States.START
+        self._context = context
 
-    @abstractmethod
-    def refuse(self, error: LinkError, now_ms: int) -> tuple[StateT, list[Action]]:
-        """The last state of the half, and the answer to what the client got wrong."""
+    def refuse(self, error: LinkError, now_ms: int) -> Step:
+        """The last state, and the answer to what the client got wrong."""
+        return States.ANSWERED, self._context.refuse(error, now_ms)

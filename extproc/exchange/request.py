@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from enum import auto
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from extproc.errors import Code, LinkError
 from extproc.exchange import answers
@@ -17,7 +16,6 @@ from extproc.exchange.actions import (
     Forward,
     ForwardBody,
 )
-from extproc.exchange.context import Context
 from extproc.exchange.crossing import check_origin, inner_request
 from extproc.exchange.events import (
     ReplayChecked,
@@ -28,7 +26,7 @@ from extproc.exchange.events import (
     ResponseHeaders,
     StoreChecked,
 )
-from extproc.exchange.machine import Half, ProtocolError, State, Transition
+from extproc.exchange.machine import Half, ProtocolError, State, States, Step, Transition
 from extproc.exchange.upload import Upload
 from extproc.link.envelope import OpenedRequest, RequestReader, media_form, open_request
 from extproc.link.replay import Verdict, check_freshness
@@ -36,45 +34,41 @@ from extproc.link.segments import Form
 from extproc.link.validation import check_exchange_id
 from extproc.message import Response
 
-Step = tuple["RequestState", list[Action]]
+_AWAIT_BODY: Final = AwaitBody()
 
 
-class RequestState(State):
-    START = auto()
-    HEALTH_ASKED = auto()
-    BODY_AWAITED = auto()
-    HEAD_AWAITED = auto()  # of a stream: its segment 0
-    REPLAY_ASKED = auto()
-    STREAMING = auto()
-    FORWARDED = auto()
-    ANSWERED = auto()
-    OVERTAKEN = auto()  # Envoy answers before the envelope has opened: a 413, or a refused upgrade
+class RequestState(States):
+    HEALTH_ASKED = State()
+    BODY_AWAITED = State()
+    HEAD_AWAITED = State()  # of a stream: its segment 0
+    REPLAY_ASKED = State()
+    STREAMING = State()
+    FORWARDED = State()
+    OVERTAKEN = State()  # Envoy answers before the envelope has opened: a 413, or a refused upgrade
 
 
-class RequestHalf(Half[RequestState]):
-    def __init__(self, context: Context) -> None:
-        self.state = RequestState.START
-        self._context = context
-        self._upload: Upload | None = None
+class RequestHalf(Half):
+    _upload: Upload | None = None
 
     def on_headers(self, event: RequestHeaders, now_ms: int) -> Step:
-        context, gateway = self._context, self._context.gateway
-        context.outer, context.peer = event.headers, event.peer
-        path = (event.headers.text(":path") or "").partition("?")[0]
-        form = gateway.paths.form(path)
+        context, gateway, outer = self._context, self._context.gateway, event.headers
+        context.outer, context.peer = outer, event.peer
+        path = (outer.text(":path") or "").partition("?")[0]
+        form, method = gateway.paths.form(path), outer.get(":method")
         if form is None and path not in {gateway.paths.keys, gateway.paths.health}:
             raise ProtocolError(f"{path} is not one of the link's paths: mend Envoy's routes")
-        method = event.headers.get(":method")
         if method == b"OPTIONS":
-            return self._answer(answers.options(gateway, event.headers))
-        check_origin(context)
+            return self._answer(answers.options(gateway, outer))
+        if (origin := outer.text("origin")) is not None:
+            check_origin(gateway, origin)
         if form is not None:
-            return self._envelope(event, form, now_ms // 1000)
+            _check_envelope(event, method, form, gateway.max_request)
+            return self._await(form, now_ms // 1000)
         if method not in {b"GET", b"HEAD"}:
             raise LinkError(Code.METHOD, "expected GET")
         if path == gateway.paths.health:
             return RequestState.HEALTH_ASKED, [CheckStore()]
-        return self._answer(answers.directory(gateway, event.headers, now_ms // 1000))
+        return self._answer(answers.directory(gateway, outer, now_ms // 1000))
 
     def on_store_checked(self, event: StoreChecked, now_ms: int) -> Step:
         context = self._context
@@ -88,18 +82,17 @@ class RequestHalf(Half[RequestState]):
         return self._ask(open_request(gateway.keyring, bytes(event.data), now_ms // 1000), now_ms)
 
     def on_replay_checked(self, event: ReplayChecked, now_ms: int) -> Step:
-        if event.verdict is Verdict.SEEN:
-            raise LinkError(Code.REPLAYED, "this exchange has run")
-        if event.verdict is Verdict.UNAVAILABLE:
-            raise LinkError(Code.UNAVAILABLE, "the replay store can't tell")
-        context, streamed = self._context, self._upload is not None
-        if context.opened is None:
+        if event.verdict is not Verdict.FRESH:
+            raise _refusal(event.verdict)
+        context, upload = self._context, self._upload
+        opened, streamed = context.opened, upload is not None
+        if opened is None:
             raise AssertionError("asked about a request that has not opened")
-        request = inner_request(context, context.opened, now_ms // 1000, streamed=streamed)
+        request = inner_request(context, opened, now_ms // 1000, streamed=streamed)
         forward = Forward(request, context.outer, context.metadata("opened"), streamed)
-        if self._upload is None:
+        if upload is None:
             return RequestState.FORWARDED, [forward]
-        self._upload.hold_to(context.opened.inner)
+        upload.hold_to(opened.inner)
         return self._pass_on(forward)
 
     def on_streamed_body(self, event: RequestBody, now_ms: int) -> Step:
@@ -125,18 +118,13 @@ class RequestHalf(Half[RequestState]):
     def on_overtaken(self, _event: RequestEvent | ResponseHeaders, _now_ms: int) -> Step:
         return RequestState.OVERTAKEN, []
 
-    def refuse(self, error: LinkError, now_ms: int) -> Step:
-        return RequestState.ANSWERED, self._context.refuse(error, now_ms)
-
     def _answer(self, response: Response) -> Step:
         return RequestState.ANSWERED, [Answer(response, self._context.metadata("answered"))]
 
-    def _envelope(self, event: RequestHeaders, form: Form, now: int) -> Step:
-        gateway = self._context.gateway
-        _check_envelope_headers(event, form, gateway.max_request)
+    def _await(self, form: Form, now: int) -> Step:
         if form is Form.WHOLE:
-            return RequestState.BODY_AWAITED, [AwaitBody()]
-        self._upload = Upload(RequestReader(gateway.keyring, now))
+            return RequestState.BODY_AWAITED, [_AWAIT_BODY]
+        self._upload = Upload(RequestReader(self._context.gateway.keyring, now))
         return RequestState.HEAD_AWAITED, []  # whose opening is what the headers are replied to with
 
     def _ask(self, opened: OpenedRequest, now_ms: int) -> Step:
@@ -205,13 +193,20 @@ class RequestHalf(Half[RequestState]):
     }
 
 
-def _check_envelope_headers(event: RequestHeaders, form: Form, max_request: int) -> None:
-    if event.headers.get(":method") != b"POST":
+def _refusal(verdict: Verdict) -> LinkError:
+    """Of a request that is not known to be new."""
+    if verdict is Verdict.SEEN:
+        return LinkError(Code.REPLAYED, "this exchange has run")
+    return LinkError(Code.UNAVAILABLE, "the replay store can't tell")
+
+
+def _check_envelope(event: RequestHeaders, method: bytes | None, form: Form, max_request: int) -> None:
+    if method != b"POST":
         raise LinkError(Code.METHOD, "expected POST")
     if media_form(event.headers.text("content-type")) is not form:
         raise LinkError(Code.MEDIA_TYPE, f"expected the {form.name.lower()} form")
     length = event.headers.content_length
-    if form is Form.WHOLE and length is not None and length > max_request:
+    if length is not None and length > max_request and form is Form.WHOLE:
         raise LinkError(Code.TOO_LARGE, f"an envelope of {length} bytes")
     if event.end_of_stream:
         raise LinkError(Code.BAD_ENVELOPE, "no body")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import auto
 from typing import ClassVar, Final
 
 from extproc.errors import Code, LinkError
@@ -16,37 +15,29 @@ from extproc.exchange.actions import (
     Respond,
     RespondBody,
 )
-from extproc.exchange.context import Context
 from extproc.exchange.crossing import cookie_context
 from extproc.exchange.events import ResponseBody, ResponseHeaders, ResponseTrailers
-from extproc.exchange.machine import Half, State, Transition
+from extproc.exchange.machine import Half, State, States, Step, Transition
 from extproc.link.pb import privatelink_pb2 as pb
 from extproc.link.streams import StreamWriter
-from extproc.message import NO_FIELDS, Headers, Response
+from extproc.message import NO_FIELDS, Field, Headers, Response
 from extproc.policy import cookies, headers
 
 _EVENTS: Final = b"text/event-stream"  # HTML, 9.2: Server-sent events
 
-Step = tuple["ResponseState", list[Action]]
+
+class ResponseState(States):
+    COLLECTING = State()
+    BODY_AWAITED = State()  # of a response that will be streamed: Envoy takes no body of ours before
+    STREAMING = State()
 
 
-class ResponseState(State):
-    START = auto()
-    COLLECTING = auto()
-    BODY_AWAITED = auto()  # of a response that will be streamed: Envoy takes no body of ours before
-    STREAMING = auto()
-    ANSWERED = auto()
-
-
-class ResponseHalf(Half[ResponseState]):
-    def __init__(self, context: Context) -> None:
-        self.state = ResponseState.START
-        self._context = context
-        self._headers = NO_FIELDS
-        self._status = 0
-        self._body = bytearray()
-        self._has_body = False  # Envoy has sent body messages, be they empty
-        self._writer: StreamWriter | None = None
+class ResponseHalf(Half):
+    _headers = NO_FIELDS
+    _status = 0
+    _body = bytearray()
+    _has_body = False  # Envoy has sent body messages, be they empty
+    _writer: StreamWriter | None = None
 
     def on_headers(self, event: ResponseHeaders, now_ms: int) -> Step:
         self._headers = event.headers
@@ -61,13 +52,14 @@ class ResponseHalf(Half[ResponseState]):
                 raise LinkError(Code.UNAVAILABLE, "no room for one more stream")
         if length is not None and length > most:
             raise LinkError(Code.RESPONSE_TOO_LARGE, f"a response of {length} bytes")
+        self._body = bytearray()
         return ResponseState.COLLECTING, []
 
     def on_body(self, event: ResponseBody, now_ms: int) -> Step:
-        self._has_body = True
-        self._body += event.data
-        if len(self._body) > self._context.gateway.max_response:
-            raise LinkError(Code.RESPONSE_TOO_LARGE, f"a response of more than {len(self._body)} bytes")
+        self._has_body, body = True, self._body
+        body += event.data
+        if len(body) > self._context.gateway.max_response:
+            raise LinkError(Code.RESPONSE_TOO_LARGE, f"a response of more than {len(body)} bytes")
         if event.end_of_stream:
             return self._respond(now_ms)
         return ResponseState.COLLECTING, []
@@ -99,9 +91,6 @@ class ResponseHalf(Half[ResponseState]):
         drop = DropResponseTrailers(event.trailers)
         return ResponseState.ANSWERED, [body, drop]
 
-    def refuse(self, error: LinkError, now_ms: int) -> Step:
-        return ResponseState.ANSWERED, self._context.refuse(error, now_ms)
-
     def _is_for_a_stream(self, length: int | None) -> bool:
         """Whether it leaves as a stream, if there is room: an event must not wait for the end."""
         opened = self._context.opened
@@ -113,10 +102,10 @@ class ResponseHalf(Half[ResponseState]):
 
     def _is_events(self) -> bool:
         """Whether it may never end."""
-        media_type = (self._headers.get("content-type") or b"").partition(b";")[0]
-        return media_type.strip(b" \t").lower() == _EVENTS
+        content_type = self._headers.first.get("content-type")
+        return content_type is not None and (content_type.partition(b";")[0].strip(b" \t").lower() == _EVENTS)
 
-    def _sealed_body(self, head: bytes, event: ResponseBody) -> tuple[ResponseState, RespondBody]:
+    def _sealed_body(self, head: bytes, event: ResponseBody) -> tuple[State, RespondBody]:
         writer = self._open_writer()
         if event.end_of_stream:
             data = head + writer.finish(event.data)
@@ -132,25 +121,26 @@ class ResponseHalf(Half[ResponseState]):
         return self._context.metadata("ok", self._status)
 
     def _respond(self, now_ms: int, trailers: Headers | None = None) -> Step:
-        response, metadata, actions = self._sealed(trailers or NO_FIELDS, now_ms)
-        if trailers is not None and not self._has_body:
+        response, metadata, actions = self._sealed(trailers, now_ms)
+        has_body = self._has_body
+        if trailers is not None and not has_body:
             # Envoy takes no body between headers and trailers where there was none.
             return ResponseState.ANSWERED, [*actions, Answer(response, metadata)]
-        actions.append(Respond(response, self._headers, alone=not self._has_body, metadata=metadata))
-        if self._has_body:
-            actions.append(RespondBody(response.body, end_of_stream=trailers is None))
+        actions.append(Respond(response, self._headers, not has_body, metadata))
+        if has_body:
+            actions.append(RespondBody(response.body, trailers is None))
         if trailers is not None:
             actions.append(DropResponseTrailers(trailers))
         return ResponseState.ANSWERED, actions
 
-    def _sealed(self, trailers: Headers, now_ms: int) -> tuple[Response, Metadata, list[Action]]:
+    def _sealed(self, trailers: Headers | None, now_ms: int) -> tuple[Response, Metadata, list[Action]]:
         context = self._context
         if context.forwarded is None:  # Envoy's own refusal of what never opened: a 413, say
             response = answers.unsealed(context.gateway, context.outer, self._status)
             return response, context.metadata("problem", self._status), []
         inner, set_cookie, actions = self._inner(now_ms)
         inner.body = bytes(self._body)
-        if trailers:
+        if trailers is not None:
             inner.trailers.extend(_fields(headers.to_inner_trailers(trailers)))
         return context.seal(inner, now_ms, set_cookie), self._done(), actions
 
@@ -162,14 +152,15 @@ class ResponseHalf(Half[ResponseState]):
         fields = headers.to_inner_response(self._headers)
         outer: tuple[bytes, ...] = ()
         logs: list[Action] = []
-        if "set-cookie" in fields:
+        if "set-cookie" in self._headers.first:
             jar = cookie_context(context, context.forwarded, now_ms // 1000)
-            crossed = cookies.outgoing(context.gateway.cookies, jar, fields, context.random)
-            fields, outer = crossed.inner, crossed.outer
+            crossed = cookies.outgoing(context.gateway.cookies, jar, Headers.of(fields), context.random)
+            fields, outer = list(crossed.inner), crossed.outer
             logs = [Log("cookie_not_set", problem) for problem in crossed.problems]
         inner = pb.InnerResponse(status=self._status)
-        for name, value in fields.fields:
-            inner.headers.add(name=name, value=value)
+        add = inner.headers.add
+        for name, value in fields:
+            add(name=name, value=value)
         return inner, outer, logs
 
     table: ClassVar = {
@@ -193,5 +184,5 @@ class ResponseHalf(Half[ResponseState]):
     }
 
 
-def _fields(fields: Headers) -> list[pb.Header]:
+def _fields(fields: list[Field]) -> list[pb.Header]:
     return [pb.Header(name=name, value=value) for name, value in fields]

@@ -10,7 +10,7 @@ from extproc.errors import Code, LinkError
 from extproc.link import segments
 from extproc.link.keyring import Keyring
 from extproc.link.keys import KEY_ID_LENGTH, LinkKey, PublicKey
-from extproc.link.messages import parse
+from extproc.link.messages import parse, varint
 from extproc.link.padding import Padding, pad
 from extproc.link.pb import privatelink_pb2 as pb
 from extproc.link.segments import Form, SegmentCipher, request_cipher, response_cipher
@@ -21,6 +21,10 @@ MEDIA_WHOLE: Final = "application/privatelink"
 MEDIA_STREAM: Final = "application/privatelink-stream"
 MEDIA_KEYS: Final = "application/privatelink-keys"
 NONCE_LENGTH: Final = segments.NONCE_LENGTH
+
+# Of a SealedResponse, which is written by hand: protobuf would copy the ciphertext twice.
+_NONCE: Final = b"\x0a\x10"
+_CIPHERTEXT: Final = b"\x12"
 
 _FORMS: Final = {MEDIA_WHOLE: Form.WHOLE, MEDIA_STREAM: Form.STREAMED}
 
@@ -43,9 +47,8 @@ class ResponseSealer:
     def seal(self, inner: pb.InnerResponse, *, nonce: bytes, padding: Padding = "none") -> bytes:
         """The outer body. `nonce`: 16 random bytes. Raises RuntimeError when there is an answer already."""
         cipher = self._cipher(Form.WHOLE, nonce)
-        plaintext = pad(inner.SerializeToString(), padding)
-        sealed = pb.SealedResponse(nonce=nonce, ciphertext=cipher.seal(0, plaintext, final=True))
-        return sealed.SerializeToString()
+        ciphertext = cipher.seal(0, pad(inner.SerializeToString(), padding), final=True)
+        return b"".join((_NONCE, nonce, _CIPHERTEXT, varint(len(ciphertext)), ciphertext))
 
     def stream(
         self, inner: pb.InnerResponse, *, nonce: bytes, padding: Padding = "none"

@@ -53,19 +53,19 @@ class SegmentCipher:
 
 
 def request_cipher(link_key: LinkKey, form: Form, request_nonce: bytes) -> SegmentCipher:
-    return _cipher(link_key, b"privatelink/1 request", form, request_nonce)
+    return _cipher(link_key, b"privatelink/1 request\x00" + form.to_bytes(), request_nonce)
 
 
 def response_cipher(
     link_key: LinkKey, form: Form, request_nonce: bytes, response_nonce: bytes
 ) -> SegmentCipher:
-    return _cipher(link_key, b"privatelink/1 response", form, request_nonce, response_nonce)
+    return _cipher(link_key, b"privatelink/1 response\x00" + form.to_bytes(), request_nonce, response_nonce)
 
 
-def _cipher(link_key: LinkKey, label: bytes, form: Form, *nonces: bytes) -> SegmentCipher:
+def _cipher(link_key: LinkKey, info: bytes, *nonces: bytes) -> SegmentCipher:
     for nonce in nonces:
         if len(nonce) != NONCE_LENGTH:  # else bytes could move between two nonces
             raise ValueError(f"expected nonces of {NONCE_LENGTH} bytes")
-    info = b"%b\x00%c%b" % (label, form, b"".join(nonces))
+        info += nonce
     okm = link_key.expand(info, 44)
     return SegmentCipher(okm[:32], okm[32:])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from extproc.errors import Code, LinkError
@@ -86,12 +87,15 @@ def validate_request(inner: pb.InnerRequest, rules: ValidationRules, *, streamed
     """
     check_exchange_id(inner)
     method, scheme, authority, target = inner.method, inner.scheme, inner.authority, inner.path
-    _check_line(method, scheme, authority, target)
+    if len(method) > _MAX_METHOD or len(authority) > _MAX_AUTHORITY or len(target) > _MAX_PATH:
+        longest = max(len(method), len(authority), len(target))
+        raise _bad(f"a method, authority or path of {longest} characters")
+    _check_line(method, scheme, authority)
     path = _checked_path(target, rules)
     _check_client(inner)
-    headers, body = _checked_headers(inner.headers), inner.body
+    headers, body = Headers.of(_checked_headers(inner.headers)), inner.body
     _check_single_fields(headers, authority, None if streamed else len(body))
-    return Request(method, scheme, authority, path, Headers.of(headers), body)
+    return Request(method, scheme, authority, path, headers, body)
 
 
 def validate_trailers(trailers: Sequence[pb.Header]) -> None:
@@ -103,10 +107,9 @@ def _bad(reason: str) -> LinkError:
     return LinkError(Code.BAD_REQUEST, reason)
 
 
-def _check_line(method: str, scheme: str, authority: str, target: str) -> None:
-    if len(method) > _MAX_METHOD or len(authority) > _MAX_AUTHORITY or len(target) > _MAX_PATH:
-        longest = max(len(method), len(authority), len(target))
-        raise _bad(f"a method, authority or path of {longest} characters")
+@lru_cache(maxsize=256)
+def _check_line(method: str, scheme: str, authority: str) -> None:
+    """Of what is short. There are few that are good, and they are remembered."""
     if not _TOKEN.fullmatch(method) or method.upper() in _REFUSED_METHODS:
         raise _bad("method")
     if scheme not in {"http", "https"}:
@@ -131,7 +134,7 @@ def _checked_path(target: str, rules: ValidationRules) -> str:
         decoded = _ENCODED_SLASH.sub("/", path)
     if "//" in decoded or ("/." in decoded and any(map(_DOT_SEGMENT.fullmatch, decoded.split("/")))):
         raise _bad("path has an empty or a dot segment")
-    if path == rules.link_path or path.startswith(rules.link_path + "/"):
+    if path.startswith(rules.link_path) and path[len(rules.link_path) :][:1] in {"", "/"}:
         raise _bad("path is one of the link's own")
     return path + question_mark + query
 
@@ -153,11 +156,15 @@ def _unescape_unreserved(escape: re.Match[str]) -> str:
 
 
 def _check_client(inner: pb.InnerRequest) -> None:
-    if len(inner.cookie_binding) not in {0, BINDING_LENGTH}:
-        raise _bad(f"cookie_binding of {len(inner.cookie_binding)} bytes")
-    tags = inner.client.tags
-    if len(tags) > _MAX_TAGS or any(max(len(tag), len(tags[tag])) > _MAX_TAG_LENGTH for tag in tags):
+    binding, tags = inner.cookie_binding, inner.client.tags
+    if binding and len(binding) != BINDING_LENGTH:
+        raise _bad(f"cookie_binding of {len(binding)} bytes")
+    if tags and _are_too_many_or_long(tags):
         raise _bad("client tags over their bounds")
+
+
+def _are_too_many_or_long(tags: Mapping[str, str]) -> bool:
+    return len(tags) > _MAX_TAGS or any(max(len(tag), len(tags[tag])) > _MAX_TAG_LENGTH for tag in tags)
 
 
 def _checked_headers(fields: Sequence[pb.Header]) -> list[Field]:
@@ -177,18 +184,25 @@ def _checked_headers(fields: Sequence[pb.Header]) -> list[Field]:
     return headers
 
 
-def _check_single_fields(headers: list[Field], authority: str, body_length: int | None) -> None:
+def _check_single_fields(headers: Headers, authority: str, body_length: int | None) -> None:
     """`body_length`: of a body that is whole."""
-    single: dict[str, bytes] = {}
-    for name, value in headers:
-        if name in single:
-            raise _bad(f"header {name} twice")
-        if name in _SINGLE_FIELDS:
-            single[name] = value
-    if "host" in single and single["host"] != authority.encode():
+    first = headers.first
+    if len(first) < len(headers.fields):
+        _check_repeats(headers.fields)
+    host, declared = first.get("host"), first.get("content-length")
+    if host is not None and host != authority.encode():
         raise _bad("host is not the authority")
-    if "content-length" not in single:
+    if declared is None:
         return
-    length = content_length(single["content-length"])
+    length = content_length(declared)
     if length is None or (body_length is not None and length != body_length):
         raise _bad("content-length is not the body's")
+
+
+def _check_repeats(fields: Sequence[Field]) -> None:
+    seen = set()
+    for name, _ in fields:
+        if name in seen:
+            raise _bad(f"header {name} twice")
+        if name in _SINGLE_FIELDS:
+            seen.add(name)

@@ -10,12 +10,13 @@ Each gives the whole list that the next party is to see: nothing else of what En
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from extproc.errors import Code, LinkError
 from extproc.link.validation import is_field
 from extproc.message import Field, Headers
+from extproc.policy.forwarded import CLAIMS, FAMILIES
 
 # RFC 9110, 7.6.1, with RFC 2616's `trailer`: about one connection, not about the message. `proxy-*` likewise.
 _HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"})
@@ -24,6 +25,8 @@ _NEVER_INSIDE: Final = (*_NEVER_CROSS, "x-envoy-")
 # Whoever sets the body sets its length with it; the authority is a pseudo-header; and the body that `expect`
 # would wait for has come.
 _OF_THE_ENVELOPE: Final = frozenset({"host", "content-length", "expect"})
+_NOT_UPSTREAM: Final = _HOP_BY_HOP | _OF_THE_ENVELOPE | CLAIMS
+_NEVER_UPSTREAM: Final = (*_NEVER_CROSS, *FAMILIES)
 _REQUEST_ID: Final = "x-request-id"
 
 
@@ -34,43 +37,51 @@ def carry_over(outer: Headers, inner: Headers) -> Headers:
     where the inner request has none. Nothing vouches for what comes from outside. Raises
     LinkError(NOT_PERMITTED) when the two origins differ.
     """
-    if len({value for name, value in outer.fields + inner.fields if name == "origin"}) > 1:
+    merged, outside, inside = list(inner.fields), outer.first, inner.first
+    is_of_a_page = "origin" in outside or "origin" in inside
+    if is_of_a_page and len({*outer.get_all("origin"), *inner.get_all("origin")}) > 1:
         raise LinkError(Code.NOT_PERMITTED, "inner and outer origin differ")
-    merged = list(inner.fields)
-    if (request_id := outer.get(_REQUEST_ID)) is not None:
-        merged = [pair for pair in merged if pair[0] != _REQUEST_ID]
+    if (request_id := outside.get(_REQUEST_ID)) is not None:
+        if _REQUEST_ID in inside:
+            merged = [pair for pair in merged if pair[0] != _REQUEST_ID]
         merged.append((_REQUEST_ID, request_id))
     for name in ("traceparent", "user-agent", "origin"):
-        if (value := outer.get(name)) is not None and name not in inner:
-            merged.append((name, value))
+        if name in outside and name not in inside:
+            merged.append((name, outside[name]))
     return Headers.of(merged)
 
 
-def to_upstream(inner: Headers) -> list[Field]:
-    """The fields of the request that the upstream gets, but for pseudo-headers, content-length and host."""
-    dropped = _OF_THE_ENVELOPE | _of_the_connection(inner)
-    return [pair for pair in inner.fields if pair[0] not in dropped and not pair[0].startswith(_NEVER_CROSS)]
+def to_upstream(inner: Headers, peer: str, scheme: str) -> list[Field]:
+    """The fields of the request that the upstream gets, but for pseudo-headers, content-length and host.
+
+    Of where it comes from they say nothing but `peer`, an IP address without port or brackets, as Envoy
+    writes it; and the inner `scheme`, since the upstream is to see the inner request.
+    """
+    dropped = _with_options(_NOT_UPSTREAM, inner)
+    fields = [p for p in inner.fields if p[0] not in dropped and not p[0].startswith(_NEVER_UPSTREAM)]
+    fields += ("x-forwarded-for", peer.encode()), ("x-forwarded-proto", scheme.encode())
+    return fields
 
 
-def to_inner_response(response: Headers) -> Headers:
+def to_inner_response(response: Headers) -> list[Field]:
     """The upstream's fields as they go inside the seal: all that is end to end, and that a client accepts."""
-    dropped = _of_the_connection(response)
+    dropped = _with_options(_HOP_BY_HOP, response)
     fields = []
     for name, untrimmed in response.fields:
         if name not in dropped and not name.startswith(_NEVER_INSIDE):
             value = untrimmed.strip(b" \t")
             if is_field(name, value):
                 fields.append((name, value))
-    return Headers.of(fields)
+    return fields
 
 
-def to_inner_trailers(trailers: Headers) -> Headers:
+def to_inner_trailers(trailers: Headers) -> list[Field]:
     """As `to_inner_response`, without `set-cookie`, which RFC 9110, 6.5.1 does not let a trailer be."""
-    return to_inner_response(trailers).without("set-cookie")
+    return [pair for pair in to_inner_response(trailers) if pair[0] != "set-cookie"]
 
 
 def outer_response(
-    media_type: str, *, cors: Headers, cookies: Iterable[bytes] = (), request_id: bytes | None = None
+    media_type: str, cors: Headers, cookies: Sequence[bytes] = (), request_id: bytes | None = None
 ) -> Headers:
     """All fields of an outer answer with a body, but for pseudo-headers and content-length (section 10).
 
@@ -78,7 +89,8 @@ def outer_response(
     request's, never the upstream's.
     """
     fields = [("content-type", media_type.encode()), ("cache-control", b"no-store"), *cors.fields]
-    fields += [("set-cookie", line) for line in cookies]
+    if cookies:
+        fields += [("set-cookie", line) for line in cookies]
     if request_id is not None:
         fields.append((_REQUEST_ID, request_id))
     return Headers.of(fields)
@@ -89,9 +101,9 @@ def from_browser(outer: Headers) -> bool:
     return "origin" in outer or "sec-fetch-site" in outer
 
 
-def _of_the_connection(headers: Headers) -> frozenset[str]:
-    """The names that no intermediary forwards, with those that `connection` lists (RFC 9110, 7.6.1)."""
-    if "connection" not in headers:
-        return _HOP_BY_HOP
+def _with_options(names: frozenset[str], headers: Headers) -> frozenset[str]:
+    """`names`, and those that `connection` lists, which no intermediary forwards (RFC 9110, 7.6.1)."""
+    if "connection" not in headers.first:
+        return names
     options = b",".join(headers.get_all("connection")).decode("latin-1").lower().split(",")
-    return _HOP_BY_HOP.union(option.strip(" \t") for option in options)
+    return names.union(option.strip(" \t") for option in options)

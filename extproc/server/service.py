@@ -14,16 +14,12 @@ from structlog.typing import FilteringBoundLogger
 from extproc import envoy_api
 from extproc.envoy_api import Reply
 from extproc.errors import ExtprocError
-from extproc.exchange.actions import CheckReplay, CheckStore, Log, Reset
-from extproc.exchange.events import Event, ReplayChecked, StoreChecked
-from extproc.exchange.exchange import Exchange
+from extproc.exchange.actions import Action, CheckReplay, CheckStore, Log, Reset
+from extproc.exchange.events import ReplayChecked, StoreChecked
+from extproc.exchange.exchange import NOTHING, Exchange, Load
 from extproc.exchange.gateway import Gateway
 from extproc.exchange.machine import ProtocolError
 from extproc.link.replay import ReplayStore, ask, is_settled
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class StreamError(ExtprocError):
@@ -35,7 +31,10 @@ class StreamResetError(StreamError):
 
 
 class Service:
-    """What all streams of a worker share. `max_streams`: exchanges at once with a streamed half."""
+    """What all streams of a worker share.
+
+    `max_streams`: exchanges at once with a streamed half. `now_ns`: Unix time in nanoseconds.
+    """
 
     def __init__(
         self,
@@ -43,12 +42,12 @@ class Service:
         store: ReplayStore,
         *,
         max_streams: int = sys.maxsize,
-        now_ms: Callable[[], int] = _now_ms,
+        now_ns: Callable[[], int] = time.time_ns,
         log: FilteringBoundLogger | None = None,
     ) -> None:
         self.gateway = gateway
         self.store = store
-        self.now_ms = now_ms
+        self.now_ns = now_ns
         self.log: FilteringBoundLogger = log or structlog.get_logger()
         self.open_exchanges = 0
         self.open_streams = 0
@@ -69,21 +68,29 @@ class Stream:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._exchange = Exchange(service.gateway, os.urandom, service.has_room)
-        self._is_open = self._is_stream = False  # as the service has counted it
+        self._counted = NOTHING
 
     def receive(self, message: bytes) -> list[Reply]:
         """The replies to one serialized ProcessingRequest.
 
         Raises StreamError when Envoy breaks the protocol, or a peer does and can't be told.
         """
-        exchange = self._exchange
+        exchange, now_ms = self._exchange, self._service.now_ns() // 1_000_000
+        replies: list[Reply] = []
         try:
-            return self._replies(envoy_api.event(message), self._service.now_ms())
+            actions = exchange.receive(envoy_api.event(message), now_ms)
+            for action in actions:
+                carry_out = self._here.get(type(action))
+                if carry_out is None:
+                    replies.append(envoy_api.reply(action))
+                else:  # whose answer leads to more
+                    actions += carry_out(self, action, now_ms)
         except ProtocolError as error:
             raise StreamError(str(error)) from error
         finally:
-            if exchange.is_open is not self._is_open or exchange.is_stream is not self._is_stream:
-                self._count(exchange.is_open, exchange.is_stream)
+            if exchange.load is not self._counted:
+                self._count(exchange.load)
+        return replies
 
     def close(self) -> None:
         """Envoy has sent all that it will. Raises StreamError when it is still owed an answer."""
@@ -93,47 +100,34 @@ class Stream:
 
     def abandon(self) -> None:
         """The stream was cancelled: nobody waits for an answer."""
-        self._count(False, False)
+        if self._counted is not NOTHING:
+            self._count(NOTHING)
 
-    def _replies(self, event: Event, now_ms: int) -> list[Reply]:
-        """What an event leads to is carried out here, or is for Envoy to do."""
-        replies: list[Reply] = []
-        for action in self._exchange.receive(event, now_ms):
-            carry_out = self._here.get(type(action))
-            if carry_out is None:
-                replies.append(envoy_api.reply(action))
-            else:
-                replies += carry_out(self, action, now_ms)
-        return replies
-
-    def _check_replay(self, action: CheckReplay, now_ms: int) -> list[Reply]:
+    def _check_replay(self, action: CheckReplay, now_ms: int) -> list[Action]:
         sent_at_ms, key_created_at = action.sent_at_ms, action.key_created_at
         verdict = ask(self._service.store, action.exchange_id, sent_at_ms, key_created_at, now_ms)
-        return self._replies(ReplayChecked(verdict), now_ms)
+        return self._exchange.receive(ReplayChecked(verdict), now_ms)
 
-    def _check_store(self, _action: CheckStore, now_ms: int) -> list[Reply]:
+    def _check_store(self, _action: CheckStore, now_ms: int) -> list[Action]:
         """Whether the store would judge a request that is sealed now, to whichever key."""
         store, keyring = self._service.store, self._service.gateway.keyring
         settled = is_settled(now_ms, store.created_at_ms, keyring.newest_created_at())
-        return self._replies(StoreChecked(settled and store.can_tell(now_ms)), now_ms)
+        return self._exchange.receive(StoreChecked(settled and store.can_tell(now_ms)), now_ms)
 
-    def _log(self, action: Log, _now_ms: int) -> list[Reply]:
+    def _log(self, action: Log, _now_ms: int) -> list[Action]:
         self._service.log.info(action.event, detail=action.detail, request_id=self._exchange.request_id)
         return []
 
     def _reset(self, action: Reset, _now_ms: int) -> NoReturn:
         raise StreamResetError(action.reason)
 
-    def _count(self, is_open: bool, is_stream: bool) -> None:
-        if is_open is not self._is_open:
-            self._service.open_exchanges += is_open - self._is_open
-            self._is_open = is_open
-        if is_stream is not self._is_stream:
-            self._service.open_streams += is_stream - self._is_stream
-            self._is_stream = is_stream
+    def _count(self, load: Load) -> None:
+        self._service.open_exchanges += load.exchanges - self._counted.exchanges
+        self._service.open_streams += load.streams - self._counted.streams
+        self._counted = load
 
     # What an exchange asks of the world, and Envoy does not hear of.
-    _here: ClassVar[Mapping[type, Callable[[Any, Any, int], list[Reply]]]] = {
+    _here: ClassVar[Mapping[type, Callable[[Any, Any, int], list[Action]]]] = {
         CheckReplay: _check_replay,
         CheckStore: _check_store,
         Log: _log,

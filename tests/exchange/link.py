@@ -127,6 +127,10 @@ def gone(action: Forward | Respond) -> set[str]:
     return {name for name, _ in action.before if name not in after and not name.startswith(":")}
 
 
+def now_ns() -> int:
+    return NOW_MS * 1_000_000
+
+
 def random(length: int) -> bytes:
     return bytes(range(length))
 

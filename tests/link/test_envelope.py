@@ -44,6 +44,14 @@ def test_round_trip(
     assert sealed == answer
 
 
+@given(answer=INNER_RESPONSES, nonce=NONCES)
+def test_an_answer_is_as_protobuf_writes_it(answer: pb.InnerResponse, nonce: bytes) -> None:
+    both = link(Kem.X25519)
+    body = open_request(both.keyring, both.seal(REQUEST)[0], NOW).sealer.seal(answer, nonce=nonce)
+    sealed = pb.SealedResponse.FromString(body)
+    assert (sealed.nonce, sealed.SerializeToString()) == (nonce, body)
+
+
 def test_a_request_is_answered_once() -> None:
     both = link(Kem.X25519)
     opened = open_request(both.keyring, both.seal(REQUEST)[0], NOW)

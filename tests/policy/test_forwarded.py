@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extproc.message import Headers
-from extproc.policy.forwarded import rewrite
+from extproc.policy.headers import to_upstream
 
 PEER = "203.0.113.7"
 
@@ -36,16 +36,17 @@ FORGED = [
 
 def test_every_claim_goes_and_the_peer_stands_alone() -> None:
     headers = Headers([("accept", b"*/*"), *FORGED, ("x-forward-me", b"1")])
-    assert list(rewrite(headers, PEER)) == [
+    assert to_upstream(headers, PEER, "https") == [
         ("accept", b"*/*"),
         ("x-forward-me", b"1"),
         ("x-forwarded-for", b"203.0.113.7"),
+        ("x-forwarded-proto", b"https"),
     ]
 
 
 def test_the_scheme_is_the_one_that_is_given() -> None:
-    headers = rewrite(Headers(FORGED), "2001:db8::7", "http")
-    assert list(headers) == [("x-forwarded-for", b"2001:db8::7"), ("x-forwarded-proto", b"http")]
+    fields = to_upstream(Headers(FORGED), "2001:db8::7", "http")
+    assert fields == [("x-forwarded-for", b"2001:db8::7"), ("x-forwarded-proto", b"http")]
 
 
 NAMES = st.sampled_from([name for name, _ in FORGED]) | st.from_regex(
@@ -54,12 +55,9 @@ NAMES = st.sampled_from([name for name, _ in FORGED]) | st.from_regex(
 
 
 @given(st.lists(st.tuples(NAMES, st.binary())))
-def test_nothing_but_the_peer_is_said_of_the_way_here(fields: list[tuple[str, bytes]]) -> None:
-    rewritten = rewrite(Headers(fields), PEER)
-    assert [pair for pair in rewritten if not pair[0].startswith("x-app-")] == [
-        ("x-forwarded-for", PEER.encode())
-    ]
-    assert [pair for pair in rewritten if pair[0].startswith("x-app-")] == [
-        pair for pair in fields if pair[0].startswith("x-app-")
-    ]
-    assert rewrite(rewritten, PEER) == rewritten
+def test_nothing_but_the_peer_and_the_scheme_is_said_of_the_way_here(fields: list[tuple[str, bytes]]) -> None:
+    *rest, peer, scheme = to_upstream(Headers(fields), PEER, "https")
+    assert (peer, scheme) == (("x-forwarded-for", PEER.encode()), ("x-forwarded-proto", b"https"))
+    assert rest == [pair for pair in fields if pair[0].startswith("x-app-")]
+    again = Headers([*rest, peer, scheme])
+    assert to_upstream(again, PEER, "https") == list(again)

@@ -31,13 +31,13 @@ class Served:
         config: Settings,
         transport: type[GrpcServer | WireServer] = GrpcServer,
         gateway: Gateway = GATEWAY,
-        now_ms: Callable[[], int] = lambda: link.NOW_MS,
+        now_ns: Callable[[], int] = link.now_ns,
     ) -> None:
         self.settings = config
         self.captured = LogCapture()
         log = structlog.wrap_logger(structlog.PrintLogger(), processors=[self.captured])
         store = MemoryStore(100, link.NOW_MS - 60_000)
-        self.service = Service(gateway, store, max_streams=2, now_ms=now_ms)
+        self.service = Service(gateway, store, max_streams=2, now_ns=now_ns)
         self.server = transport(self.service, config, 0, log.bind())
         self.address = ""
 

@@ -21,7 +21,7 @@ class Machine:
     steady: int = 5_000
 
     def __post_init__(self) -> None:
-        self.store = ClockGuard(MemoryStore(100, self.wall), self.wall, lambda: self.steady)
+        self.store = ClockGuard(MemoryStore(100, self.wall), self.wall, lambda: self.steady * 1_000_000)
 
     def passes(self, ms: int) -> None:
         self.wall += ms

@@ -116,7 +116,7 @@ async def test_a_bug_is_logged_once_and_is_not_ok(tmp_path: Path, caplog: pytest
     def broken_clock() -> int:
         raise ZeroDivisionError("with a secret in its text")
 
-    served = Served(settings(tmp_path), now_ms=broken_clock)
+    served = Served(settings(tmp_path), now_ns=broken_clock)
     address = await served.server.start()
     async with grpc.aio.insecure_channel(address) as channel:
         stream = envoys.process(channel)

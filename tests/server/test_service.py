@@ -35,7 +35,7 @@ def store() -> MemoryStore:
 
 
 def serving(max_streams: int = 2) -> Service:
-    return Service(link.gateway(), store(), max_streams=max_streams, now_ms=lambda: link.NOW_MS)
+    return Service(link.gateway(), store(), max_streams=max_streams, now_ns=link.now_ns)
 
 
 def told(stream: Stream, message: ProcessingRequest) -> list[ProcessingResponse]:

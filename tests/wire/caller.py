@@ -101,7 +101,7 @@ class Caller:
         self.captured = LogCapture()
         log = structlog.wrap_logger(structlog.PrintLogger(), processors=[self.captured]).bind()
         store = MemoryStore(100, link.NOW_MS - 60_000)
-        self.service = Service(gateway or link.gateway(), store, now_ms=lambda: link.NOW_MS, log=log)
+        self.service = Service(gateway or link.gateway(), store, now_ns=link.now_ns, log=log)
         self.health, tally = Health(), Tally(log)
         self.health.set("", SERVING)
         self.counts = tally.counts

@@ -27,7 +27,7 @@ class Served:
         self.captured = LogCapture()
         log = structlog.wrap_logger(structlog.PrintLogger(), processors=[self.captured]).bind()
         store = MemoryStore(100_000, link.NOW_MS - 60_000)
-        self.service = Service(gateway or link.gateway(), store, now_ms=lambda: link.NOW_MS, log=log)
+        self.service = Service(gateway or link.gateway(), store, now_ns=link.now_ns, log=log)
         self.server = WireServer(self.service, settings(folder, **changes), 0, log)
         self.address = ""
 

@@ -177,7 +177,7 @@ def test_a_bug_of_ours_is_logged_and_not_told() -> None:
         raise ZeroDivisionError("with a secret in its text")
 
     caller = Caller()
-    caller.service.now_ms = broken_clock
+    caller.service.now_ns = broken_clock
     response = caller.call(PROCESS, forwarded())
     assert (response.status, response.fields["grpc-message"]) == (Status.INTERNAL, "internal error")
     assert [(entry["event"], entry["exc_info"]) for entry in caller.captured.entries] == [

@@ -74,12 +74,17 @@ class Session:
         return self._connection.open_streams
 
     def receive(self, data: bytes, now: float) -> None:
-        """What has come in."""
+        """What has come in. Frames of DATA in a row are often of one message: they are dealt with at once."""
+        fed: _Open | None = None
         for event in self._connection.receive(data, now):
-            if type(event) is tuple:
-                self._take_in(*event)
-            else:
+            current = self._feed(*event) if type(event) is tuple else None
+            if fed is not None and fed is not current:
+                self._advance(fed)
+            fed = current
+            if type(event) is not tuple:
                 self._on(event, now)
+        if fed is not None:
+            self._advance(fed)
 
     def pause(self) -> None:
         """The peer does not take what is sent: no call goes on."""
@@ -113,7 +118,7 @@ class Session:
                     current.is_waiting = False
                     self._advance(current)
             case TrailersReceived(stream_id):
-                self._take_in(stream_id, b"", 0, True)
+                self._end_of_request(stream_id)
             case StreamReset(stream_id):
                 self._drop(stream_id)
             case ConnectionEnded(_, reason):
@@ -136,15 +141,20 @@ class Session:
         if head.timeout_s is not None:
             self._fail_after(head.timeout_s, stream_id, CallError(Status.DEADLINE_EXCEEDED, "grpc-timeout"))
         if end_stream:
-            self._take_in(stream_id, b"", 0, True)
+            self._end_of_request(stream_id)
 
-    def _take_in(self, stream_id: int, data: bytes, flow_length: int, end_stream: bool) -> None:
-        """DATA, or what ends it."""
+    def _feed(self, stream_id: int, data: bytes, flow_length: int, end_stream: bool) -> _Open | None:
+        """DATA, for `_advance` to deal with."""
         current = self._open.get(stream_id)
         if current is not None:
             current.receive(data)
             current.held += flow_length
             current.has_ended = end_stream
+        return current
+
+    def _end_of_request(self, stream_id: int) -> None:
+        """The peer has sent all, and no DATA says so."""
+        if (current := self._feed(stream_id, b"", 0, True)) is not None:
             self._advance(current)
 
     def _advance(self, current: _Open) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, final
 
 from extproc.errors import Code, LinkError
-from extproc.message import Buffer
+from extproc.message import Buffer, value
 
 MAX_PREAMBLE: Final = 2_048
 MIN_SEGMENT: Final = 16
@@ -18,7 +18,7 @@ _LENGTH_BYTES: Final = 4
 _MOST_PARTS: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Segment:
     """A segment as it was framed. `final` is hearsay: it only tells which `aad` to try."""
 
@@ -75,7 +75,7 @@ class FrameReader:
         return frame
 
     def _preamble(self) -> bytes | None:
-        view = self._view()
+        view = self._first(min(self.held, 2))
         length, start = view[0], 1
         if length & 0x80:
             if len(view) < 2:
@@ -83,36 +83,44 @@ class FrameReader:
             length, start = length & 0x7F | view[1] << 7, 2
         if length > MAX_PREAMBLE:  # also when the varint goes on: the bit that says so adds 2^14 to it
             raise LinkError(Code.BAD_ENVELOPE, f"a preamble of more than {MAX_PREAMBLE} bytes")
-        if len(view) < start + length:
+        if self.held < start + length:
             return None
         self._has_preamble = True
-        return bytes(self._take(start, start + length))
+        return bytes(self._take(start + length)[start:])
 
     def _segment(self) -> Segment | None:
-        view = self._view()
-        head = int.from_bytes(view[:_LENGTH_BYTES], "big")
+        head = int.from_bytes(self._first(_LENGTH_BYTES), "big")
         length = head & ~_FINAL_BIT
         if not MIN_SEGMENT <= length <= MAX_SEGMENT:
             raise LinkError(Code.BAD_ENVELOPE, f"a segment of {length} bytes")
         self._needed = _LENGTH_BYTES + length
-        if len(view) < self._needed:
+        if self.held < self._needed:
             return None
-        return Segment(self._take(_LENGTH_BYTES, self._needed), bool(head & _FINAL_BIT))
+        return Segment(self._take(self._needed)[_LENGTH_BYTES:], head & _FINAL_BIT != 0)
 
-    def _view(self) -> memoryview:
-        """All that is held, in one piece."""
-        if len(self._parts) > 1:
-            self._parts = [b"".join(self._parts)]
-        return memoryview(self._parts[0])
+    def _first(self, size: int) -> memoryview:
+        """The first `size` bytes of what is held, in one piece. Those that came in several are copied, and
+        no others: a piece may be a hundred times as long."""
+        parts = self._parts
+        if len(parts[0]) < size:
+            count, lacking = 0, size
+            while lacking > len(parts[count]):
+                lacking -= len(parts[count])
+                count += 1
+            last = memoryview(parts[count])
+            whole = b"".join((*parts[:count], last[:lacking]))
+            parts[: count + 1] = [whole, last[lacking:]] if lacking < len(last) else [whole]
+        return memoryview(parts[0])[:size]
 
-    def _take(self, start: int, end: int) -> memoryview:
-        view = self._view()
-        self._parts = [view[end:]]
-        self.held -= end
+    def _take(self, size: int) -> memoryview:
+        view = self._first(size)
+        rest = memoryview(self._parts[0])[size:]
+        self._parts[:1] = [rest] if rest else []
+        self.held -= size
         self._needed = _LENGTH_BYTES
-        return view[start:end]
+        return view
 
     def _let_go(self) -> None:
         """Keep the rest of a large piece, and not the piece."""
-        if isinstance(self._parts[-1], memoryview):
+        if self._parts and isinstance(self._parts[-1], memoryview):
             self._parts[-1] = bytes(self._parts[-1])

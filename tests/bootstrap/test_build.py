@@ -160,6 +160,13 @@ def test_every_hop_holds_as_much_as_stream_buffer_says(
         assert held(cluster, options.get("http2_protocol_options", {})) == (2**18, window)
 
 
+def test_workers_may_send_bodies_in_large_frames(tmp_path: Path) -> None:
+    """SETTINGS_MAX_FRAME_SIZE (RFC 9113, 6.5.2), which Envoy has no field of its own for."""
+    options = clusters(settings(tmp_path))["ext_proc"]["typed_extension_protocol_options"][HTTP_OPTIONS]
+    http2 = options["explicit_http_config"]["http2_protocol_options"]
+    assert http2["custom_settings_parameters"] == [{"identifier": 5, "value": 2**17}]
+
+
 def held(hop: dict[str, Any], http2: dict[str, Any]) -> tuple[int, int | None]:
     """By a connection, and by a stream of HTTP/2."""
     return hop["per_connection_buffer_limit_bytes"], http2.get("initial_stream_window_size")

@@ -73,6 +73,14 @@ async def test_a_sealed_exchange(served: Served, tmp_path: Path) -> None:
     assert served.server.counts == {"exchanges": 1, "broke_protocol": 0, "bugs": 0}
 
 
+async def test_bodies_go_to_envoy_in_large_frames(served: Served, tmp_path: Path) -> None:
+    """By the settings that it has sent (RFC 9113, 6.5.2), health checks being on a connection of their own."""
+    async with gateway(tmp_path, toy=False) as running:
+        assert (await sealed(running)).status_code == 200
+        connections = [protocol._session._connection for protocol in served.server._connections]
+        assert 2**17 in {connection.sender.max_frame for connection in connections}
+
+
 async def test_exchanges_may_end_by_resets_however_many_there_are(served: Served, tmp_path: Path) -> None:
     """Envoy leaves a stream whose exchange is over by RST_STREAM."""
     async with gateway(tmp_path, toy=False) as running:

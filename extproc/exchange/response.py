@@ -35,13 +35,14 @@ class ResponseState(States):
 class ResponseHalf(Half):
     _headers = NO_FIELDS
     _status = 0
-    _body = bytearray()
+    _body: bytearray  # of this response alone: a default would be shared
     _has_body = False  # Envoy has sent body messages, be they empty
     _writer: StreamWriter | None = None
 
     def on_headers(self, event: ResponseHeaders, now_ms: int) -> Step:
         self._headers = event.headers
         self._status = int(event.headers.get(":status") or 0)
+        self._body = bytearray()
         if event.end_of_stream:
             return self._respond(now_ms)
         length, most = event.headers.content_length, self._context.gateway.max_response
@@ -52,7 +53,6 @@ class ResponseHalf(Half):
                 raise LinkError(Code.UNAVAILABLE, "no room for one more stream")
         if length is not None and length > most:
             raise LinkError(Code.RESPONSE_TOO_LARGE, f"a response of {length} bytes")
-        self._body = bytearray()
         return ResponseState.COLLECTING, []
 
     def on_body(self, event: ResponseBody, now_ms: int) -> Step:

@@ -20,7 +20,6 @@ _LEAST: Final = 2**20
 _LOCK_BYTES: Final = 2**14  # LMDB needs half of it, and makes use of the rest
 _META_BYTES: Final = 2 * mmap.PAGESIZE  # what LMDB writes into a new file
 _BLOCK: Final = 512  # of st_blocks
-_LOOKED_AFTER_MS: Final = 1000
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,7 +34,6 @@ class LmdbFile:
     def __init__(self, path: Path, most: int) -> None:
         self.path = path
         self._most = most
-        self._looked_at_ms = 0
         with self._alone():
             _remove_others(path)
             self.environment = _open(path, most)
@@ -60,16 +58,12 @@ class LmdbFile:
         with self.environment.begin(write=True) as txn:
             return step(txn, *arguments, **options)
 
-    def is_in_place(self, now_ms: int) -> bool:
-        """Whether the file is still that of its name; looked at once a second."""
-        if not 0 <= now_ms - self._looked_at_ms < _LOOKED_AFTER_MS:
-            try:
-                if self.path.stat().st_ino != self._inode:
-                    return False
-            except OSError:
-                return False
-            self._looked_at_ms = now_ms
-        return True
+    def is_in_place(self) -> bool:
+        """Whether the file is still that of its name."""
+        try:
+            return self.path.stat().st_ino == self._inode
+        except OSError:
+            return False
 
     def close(self) -> None:
         """Unmap it; nothing else must be called again."""
@@ -82,8 +76,8 @@ class LmdbFile:
                 raise FileNotFoundError(f"{self.path} is another file")
             size = status.st_size
             if size == self._size:  # else another process was first
-                size = min(2 * size, self._most)
-                _reserve(self.path, size)
+                size = max(size, min(2 * size, self._most))  # never shorter: others have all of it mapped
+            _reserve(self.path, size)
             self.environment.set_mapsize(size)
             self._size = size
 

@@ -103,8 +103,7 @@ class LmdbStore:
 
     def check(self, exchange_id: bytes, now_ms: int) -> Verdict:
         """See `ReplayStore.check`."""
-        # Where it was removed another worker may make a new one, which for 30 s can tell nothing yet.
-        if not self._file.is_in_place(now_ms):
+        if not self._file.is_in_place():  # another worker may have made a new one, and judge by that
             self._log.error("replay.error", reason=f"{self._file.path} was removed: restart all workers")
             return Verdict.UNAVAILABLE
         try:
@@ -117,7 +116,7 @@ class LmdbStore:
     def can_tell(self, now_ms: int) -> bool:
         """See `ReplayStore.can_tell`."""
         try:
-            return self._file.is_in_place(now_ms) and self._file.transact(self._has_room, now_ms)
+            return self._file.is_in_place() and self._file.transact(self._has_room, now_ms)
         except (lmdb.Error, OSError):
             self._full_at = 0
             return False

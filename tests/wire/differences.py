@@ -104,6 +104,12 @@ DIFFERENCES: Final = (
         lambda o: o.kind == "HEADERS" and o.frames()[0][8] % 2 == 0 and o.codes()[0] == PROTOCOL,
     ),
     Difference(
+        "5.1.2",
+        "a stream above the limit is refused, and nothing else; it ends the connection",
+        [peer.request(stream_id) for stream_id in (1, 3, 5, 7, 9)],
+        lambda o: _codes(o, ("reset", ErrorCode.REFUSED_STREAM), PROTOCOL),
+    ),
+    Difference(
         "5.3.2",
         "a stream may depend on itself, since priority is deprecated",
         [frame("PRIORITY", 1, peer.word(1) + b"\x10")],

@@ -56,6 +56,11 @@ def _is_all_padding(each: bytes) -> bool:
     return bool(each[4] & 8) and len(each) > 9 and each[9] == len(each) - 10
 
 
+def _pads_priority(each: bytes) -> bool:
+    """HEADERS with padding and priority, whose five octets the padding leaves no room for."""
+    return each[4] & 0x28 == 0x28 and len(each) > 9 and each[9] > len(each) - 10 - 5
+
+
 def _number(octets: bytes) -> int:
     return int.from_bytes(octets, "big") & (2**31 - 1)
 
@@ -144,6 +149,15 @@ DIFFERENCES: Final = (
         "HEADERS may hold nothing but padding, and the block go on in CONTINUATION",
         [frame("HEADERS", 1, peer.padded(b"", 3), "PADDED") + frame("CONTINUATION", 1, BLOCK, "END_HEADERS")],
         lambda o: o.kind == "HEADERS" and _is_all_padding(o.frames()[0]) and o.codes()[1] == PROTOCOL,
+    ),
+    Difference(
+        "6.2",
+        "padding that reaches into the priority is PROTOCOL_ERROR; it lets that pass",
+        [
+            frame("HEADERS", 1, b"\x01" + peer.word(0) + b"\x10", "PADDED", "PRIORITY")
+            + frame("CONTINUATION", 1, BLOCK, "END_HEADERS")
+        ],
+        lambda o: o.kind == "HEADERS" and _pads_priority(o.frames()[0]) and o.codes()[0] == PROTOCOL,
     ),
     Difference(
         "6.4",

@@ -74,7 +74,7 @@ async def test_a_sealed_exchange(served: Served, tmp_path: Path) -> None:
 
 
 async def test_bodies_go_to_envoy_in_large_frames(served: Served, tmp_path: Path) -> None:
-    """By the settings that it has sent (RFC 9113, 6.5.2), health checks being on a connection of their own."""
+    """By the settings that it has sent (RFC 9113, 6.5.2); health checks have a connection of their own."""
     async with gateway(tmp_path, toy=False) as running:
         assert (await sealed(running)).status_code == 200
         connections = [protocol._session._connection for protocol in served.server._connections]

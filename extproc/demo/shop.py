@@ -11,21 +11,18 @@ import argparse
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Final, NoReturn
 
+from extproc.demo.background import BackgroundServer
 from extproc.demo.endpoints import Answer, Body, Received, Shop, Stream
 
 _PIECE: Final = 2**16
 
 
-class ShopServer(ThreadingHTTPServer):
+class ShopServer(BackgroundServer):
     """Serves `shop` on `host` and `port`; `port` 0 takes a free one."""
-
-    daemon_threads = True
 
     def __init__(self, shop: Shop, host: str = "127.0.0.1", port: int = 0) -> None:
         self.shop = shop
@@ -41,17 +38,6 @@ class ShopServer(ThreadingHTTPServer):
         """A peer that has gone is no error; the rest is."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
-
-    @contextmanager
-    def running(self) -> Iterator[ShopServer]:
-        """Serve in the background for as long as the block runs."""
-        thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield self
-        finally:
-            self.shutdown()
-            self.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):

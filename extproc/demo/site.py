@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import mimetypes
 import ssl
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
+
+from extproc.demo.background import BackgroundServer
 
 # A body of its media type; one that comes piece by piece ends when its reader leaves.
 Served = tuple[str, bytes | Iterator[bytes]]
@@ -37,15 +37,13 @@ def policy(*connect: str) -> str:
     )
 
 
-class Site(ThreadingHTTPServer):
+class Site(BackgroundServer):
     """Serves files, and the answers of endpoints, to GET.
 
     `folders`: where the files below a path prefix lie, the longest prefix first; "/" is one. `policy` (its
     Content-Security-Policy) and `endpoints` may be set later than it begins to listen, so that its own
     origin can be known first.
     """
-
-    daemon_threads = True
 
     def __init__(self, folders: Mapping[str, Path], tls: ssl.SSLContext | None = None) -> None:
         self.policy = policy()
@@ -72,17 +70,6 @@ class Site(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: a browser leaves when it likes, in the middle of a handshake too."""
-
-    @contextmanager
-    def running(self) -> Iterator[Site]:
-        """Serve in the background for as long as the block runs."""
-        thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield self
-        finally:
-            self.shutdown()
-            self.server_close()
 
 
 def _read(folder: Path, name: str) -> Served | None:

@@ -47,7 +47,7 @@ def mutation(before: Headers, after: Sequence[Field]) -> bytes:
 
 def _single(fields: Headers) -> dict[str, bytes | None]:
     """The value of each name; None where it has several, or may no longer be what Envoy has said."""
-    found: dict[str, bytes | None] = dict(fields.first or fields.fields)
+    found: dict[str, bytes | None] = dict(fields.first)
     if len(found) < len(fields.fields):
         found.update(dict.fromkeys([name for name, _ in _repeated(fields.fields)]))
     if _UNSURE in found:

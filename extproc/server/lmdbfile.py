@@ -12,7 +12,7 @@ import mmap
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Final, TypeVar, TypeVarTuple
 
 import lmdb
 
@@ -21,7 +21,7 @@ _LOCK_BYTES: Final = 2**14  # LMDB needs half of it, and makes use of the rest
 _META_BYTES: Final = 2 * mmap.PAGESIZE  # what LMDB writes into a new file
 _BLOCK: Final = 512  # of st_blocks
 
-P = ParamSpec("P")
+Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
 
 
@@ -40,23 +40,18 @@ class LmdbFile:
             status = path.stat()
         self._inode, self._size = status.st_ino, status.st_size
 
-    def transact(
-        self,
-        step: Callable[Concatenate[lmdb.Transaction[bytes], P], T],
-        *arguments: P.args,
-        **options: P.kwargs,
-    ) -> T:
+    def transact(self, step: Callable[[lmdb.Transaction[bytes], *Ts], T], *arguments: *Ts) -> T:
         """What `step` gives, in one write transaction, which also keeps other processes out.
 
         It is done again in a file that has grown, by this process or another. Raises lmdb.Error or OSError.
         """
         try:
             with self.environment.begin(write=True) as txn:
-                return step(txn, *arguments, **options)
+                return step(txn, *arguments)
         except (lmdb.MapFullError, lmdb.MapResizedError):
             self._grow()
         with self.environment.begin(write=True) as txn:
-            return step(txn, *arguments, **options)
+            return step(txn, *arguments)
 
     def is_in_place(self) -> bool:
         """Whether the file is still that of its name."""

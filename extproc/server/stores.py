@@ -126,8 +126,7 @@ class LmdbStore:
         self._file.close()
 
     def _insert(self, txn: lmdb.Transaction[bytes], exchange_id: bytes, now_ms: int) -> Verdict:
-        if now_ms >= self._next_purge_ms:
-            self._purge(txn, now_ms)
+        self._purge(txn, now_ms)
         if txn.id() >= self._full_at and self._is_full(txn):
             return Verdict.UNAVAILABLE if txn.get(exchange_id, db=self._ids) is None else Verdict.SEEN
         if not txn.put(exchange_id, b"", overwrite=False, db=self._ids):
@@ -136,8 +135,7 @@ class LmdbStore:
         return Verdict.FRESH
 
     def _has_room(self, txn: lmdb.Transaction[bytes], now_ms: int) -> bool:
-        if now_ms >= self._next_purge_ms:
-            self._purge(txn, now_ms)
+        self._purge(txn, now_ms)
         return not self._is_full(txn)
 
     def _is_full(self, txn: lmdb.Transaction[bytes]) -> bool:
@@ -147,6 +145,8 @@ class LmdbStore:
         return room <= 0
 
     def _purge(self, txn: lmdb.Transaction[bytes], now_ms: int) -> None:
+        if now_ms < self._next_purge_ms:
+            return
         with txn.cursor(self._by_expiry) as oldest:
             for _ in range(_PURGED_PER_CHECK):
                 if not oldest.first():

@@ -10,6 +10,7 @@ import { pipeline } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { authorityOf, listen } from "./listening.js";
 
 /** As the scene prints it; see there. */
 export interface Scene {
@@ -120,14 +121,12 @@ export class Middleman {
   /** Listening, before there is a gateway. */
   static async listen(): Promise<Middleman> {
     const middleman = new Middleman();
-    await new Promise<void>((resolve) => middleman.#server.listen(0, "127.0.0.1", resolve));
+    await listen(middleman.#server);
     return middleman;
   }
 
   get origin(): string {
-    const address = this.#server.address();
-    assert.ok(typeof address === "object" && address !== null);
-    return `http://127.0.0.1:${address.port}`;
+    return `http://${authorityOf(this.#server)}`;
   }
 
   /** From here on he stands before this one. */

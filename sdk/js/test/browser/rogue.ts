@@ -3,14 +3,13 @@
  * remembers it, and answers as a test tells it to.
  */
 
-import assert from "node:assert/strict";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, request, type Server } from "node:https";
 import { buffer } from "node:stream/consumers";
 
 import type { Scene } from "./stage.js";
+import { authorityOf, listen } from "../listening.js";
 
 export interface Asked {
   method: string;
@@ -43,15 +42,12 @@ export class Rogue {
   /** It has a port; to stand anywhere it needs a scene, which has to know its origin first. */
   static async listening(): Promise<Rogue> {
     const server = createServer();
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
+    await listen(server);
     return new Rogue(server);
   }
 
   get origin(): string {
-    const address = this.#server.address();
-    assert.ok(typeof address === "object" && address !== null);
-    return `https://127.0.0.1:${address.port}`;
+    return `https://${authorityOf(this.#server)}`;
   }
 
   /** Stand before this scene's gateway, and pass everything on. */

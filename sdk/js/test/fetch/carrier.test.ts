@@ -12,6 +12,7 @@ import { browserCarrier } from "../../src/fetch/carrier.js";
 import { gathered } from "../../src/fetch/pieces.js";
 import { Breaker } from "../../src/link/abort.js";
 import type { OuterRequest } from "../../src/link/carrier.js";
+import { authorityOf, listen } from "../listening.js";
 
 interface Arrived {
   method: string | undefined;
@@ -33,11 +34,8 @@ const server = http.createServer((request, response) => {
 });
 
 before(async () => {
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  assert.ok(typeof address === "object" && address !== null);
-  origin = `http://127.0.0.1:${address.port}`;
+  await listen(server);
+  origin = `http://${authorityOf(server)}`;
 });
 
 after(() => {

@@ -3,13 +3,13 @@
  * that takes inner exchanges to it over plain HTTP: it seals nothing.
  */
 
-import assert from "node:assert/strict";
 import { createServer, request as httpRequest } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import type { Exchanger, Field, InnerAnswer, InnerCall } from "../../src/link/call.js";
+import { authorityOf, listen } from "../listening.js";
 
 /** What an answer is to be, as `query` puts it into a URL. */
 export interface Wanted {
@@ -36,14 +36,12 @@ export class Upstream {
 
   static async listen(): Promise<Upstream> {
     const upstream = new Upstream();
-    await new Promise<void>((resolve) => upstream.#server.listen(0, "127.0.0.1", resolve));
+    await listen(upstream.#server);
     return upstream;
   }
 
   get origin(): string {
-    const address = this.#server.address();
-    assert.ok(typeof address === "object" && address !== null);
-    return `http://127.0.0.1:${address.port}`;
+    return `http://${authorityOf(this.#server)}`;
   }
 
   /** A URL that is answered so. */

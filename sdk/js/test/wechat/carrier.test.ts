@@ -1,7 +1,6 @@
 /** What `wx.request` does with an outer request, and what it makes of an answer: over sockets, by the double of `wx`. */
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import http from "node:http";
 import { after, before, test } from "node:test";
 import { Breaker } from "../../src/link/abort.js";
@@ -9,6 +8,7 @@ import type { OuterRequest } from "../../src/link/carrier.js";
 import { wxCarrier } from "../../src/wechat/carrier.js";
 import { Jar } from "../../src/wechat/jar.js";
 import { doubleOfWx, type Double, type Quirks } from "./double.js";
+import { authorityOf, listen } from "../listening.js";
 
 const STREAM = "application/privatelink-stream";
 let origin: string;
@@ -18,11 +18,8 @@ const server = http.createServer((request, response) => {
 });
 
 before(async () => {
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  assert.ok(typeof address === "object" && address !== null);
-  origin = `http://127.0.0.1:${address.port}`;
+  await listen(server);
+  origin = `http://${authorityOf(server)}`;
 });
 
 after(() => {
